@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent's configuration file: INI sections and "key = value" lines, read
+ * once at start, before the children are forked, so that all three processes
+ * share it. docs/agent.md is its specification.
+ */
+#ifndef NLB_AGENT_CONFIG_H
+#define NLB_AGENT_CONFIG_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "addr.h"
+
+#define CONFIG_INTERFACES_MAX 16
+#define CONFIG_PATH_LEN	      512
+
+enum config_xdp_mode {
+	CONFIG_XDP_AUTO, /* native where the driver can, generic otherwise */
+	CONFIG_XDP_NATIVE,
+	CONFIG_XDP_GENERIC,
+};
+
+struct config {
+	/* [node] */
+	char node_name[64];		 /* name; default: the host's */
+	char state_dir[CONFIG_PATH_LEN]; /* state-dir; default /var/lib/nlb */
+	char user[64];			 /* user; default "nlb"; "" keeps the caller's */
+	int log_level;			 /* log-level; default info */
+
+	/* [scheduler] */
+	char sched_url[CONFIG_PATH_LEN]; /* url: file: unix: http: https: */
+	char sched_ca[CONFIG_PATH_LEN];	 /* ca, cert, key: PEM files, "" = none */
+	char sched_cert[CONFIG_PATH_LEN];
+	char sched_key[CONFIG_PATH_LEN];
+	uint32_t sched_wait_s;	     /* wait: long poll; default 30 */
+	uint32_t sched_retry_ms;     /* retry-ms: first pause after an error; default 1000 */
+	uint32_t max_remove_percent; /* max-remove-percent; default 50; 100 = off */
+	uint32_t max_remove_min;     /* max-remove-min; default 10: as few always may go */
+
+	/* [dataplane] */
+	size_t n_interfaces; /* interface = NAME, may repeat; at least one */
+	char interfaces[CONFIG_INTERFACES_MAX][IF_NAMESIZE];
+	enum config_xdp_mode xdp_mode; /* mode; default auto */
+	char bpf_dir[CONFIG_PATH_LEN]; /* bpf-dir; default /sys/fs/bpf/nlb */
+	bool has_source4, has_source6; /* source4, source6: outer source addresses */
+	struct addr source4, source6;  /* default: the first interface's first address */
+	uint32_t max_vips;	       /* max-vips; default 4096 */
+	uint32_t max_services;	       /* max-services; default 8192 */
+	uint32_t max_backends;	       /* max-backends; default 65536 distinct addresses */
+	uint32_t ring_slots;	       /* ring-slots; default 32 Mi slots of 4 bytes in all */
+	uint32_t hold_down_ms;	       /* hold-down-ms: withdrawal to map removal; default 5000 */
+
+	/* [nlbd] */
+	char nlbd_socket[CONFIG_PATH_LEN]; /* socket; default /var/run/frr/nlbd-agent.sock */
+
+	/* [api] */
+	char api_socket[CONFIG_PATH_LEN]; /* socket; default /run/nlb/agent.sock */
+	char api_group[64];		  /* group that may connect; "" = only root and user */
+
+	/* [health] */
+	char hc_ca[CONFIG_PATH_LEN]; /* ca: for verify; "" = the system's */
+};
+
+/* Everything at its default. */
+void config_init(struct config *c);
+
+/*
+ * Reads and checks the file. Returns 0; -ENOENT and the like when it can't be
+ * read; -EINVAL with err = "FILE:LINE: what is wrong" (unknown section, key,
+ * bad value, a required key missing). *ret is untouched on failure.
+ */
+int config_load(const char *path, struct config *ret, char *err, size_t err_len);
+
+#endif

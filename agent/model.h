@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The wanted state of a node: the VIPs that the scheduler placed on it, as
+ * parsed and checked. Configured data only; what is known at run time about a
+ * VIP is in core.h. A model is built whole from one JSON document and is not
+ * changed afterwards. VIPs, ports and backends are sorted by their natural
+ * key, so that equal input in any order gives an equal model.
+ */
+#ifndef NLB_AGENT_MODEL_H
+#define NLB_AGENT_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "msg.h"
+
+/* Limits on what a document may hold; past one of them it is refused. */
+#define MODEL_VIPS_MAX	   16384u
+#define MODEL_PORTS_MAX	   256u	 /* per VIP */
+#define MODEL_BACKENDS_MAX 4096u /* per port */
+#define MODEL_CHECKS_MAX   16u	 /* per port */
+#define MODEL_WEIGHT_MAX   1000u
+#define MODEL_STRING_MAX   1024u /* path, body; others 255 */
+#define MODEL_DOCUMENT_MAX (256u << 20)
+
+#define MODEL_RING_DEFAULT 13313u
+#define MODEL_RING_MAX	   1048573u
+
+#define MODEL_ID_LEN	   128
+
+enum model_admin {
+	MODEL_ADMIN_UP,
+	MODEL_ADMIN_DRAIN,
+	MODEL_ADMIN_DOWN,
+};
+
+enum model_policy {
+	MODEL_POLICY_ALL, /* every check must be up */
+	MODEL_POLICY_ANY, /* one that is up is enough */
+};
+
+struct model_check {
+	enum msg_hc_type type;
+	uint16_t port; /* the service's own unless given; 0 for ICMP */
+	bool verify;
+	uint8_t n_status;
+	struct msg_status_range status[MSG_HC_STATUS_RANGES];
+	/* Never NULL; "" where not given. */
+	char *method, *path, *host, *body, *sni;
+};
+
+struct model_health {
+	enum model_policy policy;
+	uint32_t interval_ms;
+	uint32_t timeout_ms;
+	uint16_t rise;
+	uint16_t fall;
+	size_t n_checks; /* 0: a backend that is admin up is up */
+	struct model_check *checks;
+};
+
+struct model_backend {
+	struct addr addr;
+	uint32_t weight; /* 0 ... MODEL_WEIGHT_MAX; 0 as admin drain */
+	enum model_admin admin;
+};
+
+struct model_port {
+	uint8_t protocol;   /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;	    /* host order */
+	uint32_t ring_size; /* prime */
+	size_t n_backends;
+	struct model_backend *backends;
+	struct model_health health;
+};
+
+struct model_vip {
+	char id[MODEL_ID_LEN]; /* the scheduler's; carried along, never a key */
+	struct addr addr;
+	uint64_t desired_revision;
+	uint64_t synced_revision;
+	bool deletion;
+	uint32_t tag; /* 0: none */
+	size_t n_ports;
+	struct model_port *ports;
+};
+
+/* A VIP that was refused alone: the others of the document still count. */
+struct model_refusal {
+	char id[MODEL_ID_LEN];
+	char address[ADDR_STRLEN]; /* as written, cut */
+	uint64_t desired_revision;
+	char reason[160];
+};
+
+struct model {
+	uint64_t revision;
+	size_t n_vips;
+	struct model_vip *vips;
+	size_t n_refusals;
+	struct model_refusal *refusals;
+};
+
+/*
+ * Parses a scheduler's answer (docs/agent.md, "VIP list"). A document that is
+ * not JSON, lacks "vips" or names an address twice is refused whole; a VIP
+ * that breaks a rule is refused alone and listed in refusals.
+ * Returns 0; -EINVAL (err says what and where), -E2BIG, -ENOMEM. err is always
+ * terminated; *ret is untouched on failure. model_free(NULL) is legal.
+ */
+int model_parse(const char *json, size_t len, struct model **ret, char *err, size_t err_len);
+void model_free(struct model *m);
+
+/* By address; NULL when there is none. */
+const struct model_vip *model_find(const struct model *m, const struct addr *a);
+
+/* True when both would be served alike (id and revisions do not count). */
+bool model_vip_equal(const struct model_vip *a, const struct model_vip *b);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The frames that the agent's processes exchange (agent/ipc.h carries them).
+ * Every struct has a size that is a multiple of eight and no hidden padding;
+ * a variable tail, where there is one, follows the struct directly.
+ *
+ * parent -> maps    the wanted state, in batches        maps -> parent    what is proven
+ * parent -> health  which conditions to probe           health -> parent  what changed
+ */
+#ifndef NLB_AGENT_MSG_H
+#define NLB_AGENT_MSG_H
+
+#include <stdint.h>
+
+#include "addr.h"
+
+#define MSG_REASON_LEN 96
+
+enum msg_type {
+	/* parent -> maps */
+	MSG_MAPS_VIP_SET = 1, /* struct msg_vip */
+	MSG_MAPS_VIP_DEL,     /* struct msg_vip: the VIP and all its services */
+	MSG_MAPS_SVC_SET,     /* struct msg_svc + n_backends * struct msg_backend */
+	MSG_MAPS_SVC_DEL,     /* struct msg_svc, n_backends 0 */
+	MSG_MAPS_COMMIT,      /* struct msg_batch: apply all since the last commit */
+	MSG_MAPS_STATS_GET,   /* struct msg_batch: .seq comes back */
+
+	/* maps -> parent */
+	MSG_MAPS_HAVE = 32,    /* struct msg_svc: adopted from pinned maps, before READY */
+	MSG_MAPS_READY,	       /* struct msg_dataplane: maps open, program attached */
+	MSG_MAPS_SVC_RESULT,   /* struct msg_svc_result: one for each SVC_SET of a batch */
+	MSG_MAPS_COMMITTED,    /* struct msg_batch: after the results of that batch */
+	MSG_MAPS_DATAPLANE,    /* struct msg_dataplane: whenever it changes */
+	MSG_MAPS_STATS_VIP,    /* struct msg_stats_vip, one per VIP */
+	MSG_MAPS_STATS_REASON, /* struct msg_stats_reason, one per reason */
+	MSG_MAPS_STATS_END,    /* struct msg_batch */
+
+	/* parent -> health */
+	MSG_HC_SET = 64, /* struct msg_hc_cond + strings; a known id keeps its state */
+	MSG_HC_DEL,	 /* struct msg_hc_del */
+
+	/* health -> parent */
+	MSG_HC_RESULT = 96, /* n * struct msg_hc_result, n from the frame's length */
+};
+
+struct msg_batch {
+	uint64_t seq;
+};
+
+struct msg_vip {
+	struct addr vip;
+	uint32_t flags; /* NLB_VIP_F_* of xdp/nlb_shared.h */
+	uint32_t zero;
+};
+
+/* A service: VIP + protocol + port is its key. */
+struct msg_svc {
+	struct addr vip;
+	uint16_t port;	  /* host order */
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t zero[1];
+	uint32_t ring_size;  /* Maglev table size, a prime (model.h) */
+	uint32_t n_backends; /* enabled ones; 0 empties the service: drop + count */
+	uint32_t zero2;
+	uint64_t generation; /* the parent's; comes back in the result */
+};
+
+struct msg_backend {
+	struct addr addr;
+	uint32_t weight; /* >= 1 */
+	uint32_t zero;
+};
+
+enum msg_svc_state {
+	MSG_SVC_FAILED,	 /* not (wholly) in the maps; reason says why */
+	MSG_SVC_WRITTEN, /* in the maps and read back; the packet was not proven */
+	MSG_SVC_PROVEN,	 /* and a packet made for it went out to an enabled backend */
+};
+
+struct msg_svc_result {
+	struct addr vip;
+	uint16_t port;
+	uint8_t protocol;
+	uint8_t state;	     /* enum msg_svc_state */
+	uint32_t n_backends; /* that are in the live ring */
+	uint64_t generation;
+	uint64_t ring_digest; /* hash of the ring's content as backend addresses */
+	char reason[MSG_REASON_LEN];
+};
+
+struct msg_dataplane {
+	uint32_t up; /* 1: attached on every interface; 0: see reason */
+	uint32_t native;
+	char reason[MSG_REASON_LEN];
+};
+
+struct msg_stats_vip {
+	struct addr vip;
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+struct msg_stats_reason {
+	char name[48];
+	uint64_t packets;
+};
+
+enum msg_hc_type {
+	MSG_HC_ICMP,
+	MSG_HC_TCP,
+	MSG_HC_HTTP,
+	MSG_HC_HTTPS,
+};
+
+enum msg_hc_state {
+	MSG_HC_UNKNOWN, /* at start, before the first verdict */
+	MSG_HC_UP,
+	MSG_HC_DOWN,
+};
+
+#define MSG_HC_STATUS_RANGES 8
+
+/* Accepted status codes, both ends included. */
+struct msg_status_range {
+	uint16_t from, to;
+};
+
+/*
+ * One condition: a target, a way to probe it, and how often. Five strings
+ * follow, each with its NUL, in this order: method, path, host, body, sni.
+ */
+struct msg_hc_cond {
+	uint64_t id; /* the parent's; never used again for another condition */
+	struct addr target;
+	uint16_t port; /* host order; 0 for ICMP */
+	uint8_t type;  /* enum msg_hc_type */
+	uint8_t verify_tls;
+	uint32_t interval_ms;
+	uint32_t timeout_ms;
+	uint16_t rise;
+	uint16_t fall;
+	uint8_t initial; /* enum msg_hc_state: UNKNOWN, or a restored verdict */
+	uint8_t n_status;
+	uint16_t zero;
+	struct msg_status_range status[MSG_HC_STATUS_RANGES];
+	uint16_t method_len; /* lengths without the NUL */
+	uint16_t path_len;
+	uint16_t host_len;
+	uint16_t body_len;
+	uint16_t sni_len;
+	uint16_t zero2[3];
+	uint32_t zero3;
+};
+
+struct msg_hc_del {
+	uint64_t id;
+};
+
+/* Why the last probe failed; hc_reason_str() has the words. */
+enum msg_hc_reason {
+	MSG_HC_OK,
+	MSG_HC_TIMEOUT,
+	MSG_HC_REFUSED,
+	MSG_HC_UNREACHABLE,
+	MSG_HC_RESET,
+	MSG_HC_CLOSED,	   /* before the answer was whole */
+	MSG_HC_STATUS,	   /* detail: the status code */
+	MSG_HC_BODY,	   /* the wanted text is not in the body */
+	MSG_HC_BAD_ANSWER, /* not HTTP, or past a limit */
+	MSG_HC_TLS,	   /* handshake failed */
+	MSG_HC_TLS_CERT,   /* certificate refused; detail: X509_V_ERR_* */
+	MSG_HC_LOCAL,	   /* this node's fault; detail: errno. Never a verdict */
+	MSG_HC_REASONS
+};
+
+struct msg_hc_result {
+	uint64_t id;
+	uint8_t state;	/* enum msg_hc_state */
+	uint8_t reason; /* enum msg_hc_reason of the last probe */
+	uint16_t zero;
+	uint32_t detail;
+	uint32_t latency_us; /* of the last probe that got an answer */
+	uint32_t zero2;
+};
+
+#endif

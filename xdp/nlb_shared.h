@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the XDP program and user space both know: names, keys and values of the
+ * maps, flags, and the reasons for which a packet leaves the program. The only
+ * header of xdp/ that others may include. Fixed-width types and raw byte
+ * arrays; addresses and ports in network order; IPv4 addresses as IPv4-mapped
+ * IPv6. Every struct is free of hidden padding.
+ *
+ * Any change of a key, a value or a meaning raises NLB_LAYOUT_VERSION: an agent
+ * adopts pinned maps only of its own version.
+ */
+#ifndef NLB_SHARED_H
+#define NLB_SHARED_H
+
+#include <linux/types.h>
+
+#define NLB_LAYOUT_MAGIC   0x6e6c6264u /* "nlbd" */
+#define NLB_LAYOUT_VERSION 1u
+
+/*
+ * Map           type          key                  value                written by
+ * nlb_layout    array, 1      0                    struct nlb_layout    agent, once
+ * nlb_config    array, 1      0                    struct nlb_config    agent
+ * nlb_vips      hash          struct nlb_vip_key   struct nlb_vip       agent
+ * nlb_services  hash          struct nlb_svc_key   struct nlb_service   agent
+ * nlb_rings     array, mmap   slot number / 2      struct nlb_slots     agent
+ * nlb_backends  array         backend number       struct nlb_backend   agent
+ * nlb_vip_stats percpu array  VIP number           struct nlb_counters  program
+ * nlb_be_stats  percpu array  backend number       struct nlb_counters  program
+ * nlb_reasons   percpu array  0                    struct nlb_reasons   program
+ */
+
+struct nlb_layout {
+	__u32 magic;
+	__u32 version;
+	__u32 max_vips;
+	__u32 max_services;
+	__u32 max_backends;
+	__u32 ring_slots;
+	__u32 zero[2];
+};
+
+struct nlb_config {
+	__u8 source4[4];  /* outer source of IPv4 tunnels, an address of this node */
+	__u8 source6[16]; /* outer source of IPv6 tunnels */
+	__u32 flags;
+	__u8 ttl; /* of the outer header; hop limit likewise */
+	__u8 zero[7];
+};
+
+struct nlb_vip_key {
+	__u8 addr[16];
+};
+
+/* What to do with a packet to the VIP for which there is no service. */
+#define NLB_VIP_F_PASS_UNKNOWN (1u << 0) /* pass it to the kernel instead of dropping it */
+
+struct nlb_vip {
+	__u32 index; /* into nlb_vip_stats */
+	__u32 flags;
+};
+
+struct nlb_svc_key {
+	__u8 vip[16];
+	__u8 port[2];
+	__u8 protocol;
+	__u8 zero;
+};
+
+/*
+ * A ring is ring_size consecutive slots from ring_base on. It is never changed
+ * while a service points to it: a new one is written beside it, and then this
+ * value is replaced as a whole, which is the switch. ring_size 0: the service
+ * is known, but has no enabled backend.
+ */
+struct nlb_service {
+	__u32 ring_base;
+	__u32 ring_size;
+	__u32 vip_index;
+	__u32 flags;
+};
+
+/* Two slots an element, since array elements are eight bytes at least. */
+struct nlb_slots {
+	__u32 backend[2];
+};
+
+/* Number 0 means "none" and is never used: a packet that meets it is dropped. */
+#define NLB_BACKEND_NONE 0u
+
+struct nlb_backend {
+	__u8 addr[16];
+	__u32 flags;
+	__u32 zero;
+};
+
+/* The backend's address is IPv4: the outer header is IPv4. */
+#define NLB_BACKEND_F_V4 (1u << 0)
+
+struct nlb_counters {
+	__u64 packets;
+	__u64 bytes; /* of the IP packet as it came, from its own length field */
+};
+
+/*
+ * Why a packet left the program: each one is counted under exactly one. The
+ * second argument is the name that user space shows; the third is the kind:
+ * TX (sent on), PASS (left to the kernel), DROP.
+ */
+#define NLB_REASONS(X)                                                                             \
+	X(TX, "tx", TX)                                                                            \
+	X(TX_REDIRECT, "tx_redirect", TX)                                                          \
+	X(NOT_IP, "not_ip", PASS)                                                                  \
+	X(NOT_VIP, "not_vip", PASS)                                                                \
+	X(MALFORMED_L3, "malformed_l3", PASS)                                                      \
+	X(VIP_ICMP, "vip_icmp", PASS)                                                              \
+	X(VIP_NO_SERVICE_PASS, "vip_no_service_pass", PASS)                                        \
+	X(VIP_NO_SERVICE, "vip_no_service", DROP)                                                  \
+	X(VIP_TRUNCATED, "vip_truncated", DROP)                                                    \
+	X(VIP_FRAGMENT, "vip_fragment", DROP)                                                      \
+	X(VIP_OPTIONS, "vip_options", DROP)                                                        \
+	X(VIP_PROTOCOL, "vip_protocol", DROP)                                                      \
+	X(VIP_TTL, "vip_ttl", DROP)                                                                \
+	X(NO_BACKEND, "no_backend", DROP)                                                          \
+	X(NO_SOURCE, "no_source", DROP)                                                            \
+	X(NO_ROUTE, "no_route", DROP)                                                              \
+	X(NO_NEIGHBOUR, "no_neighbour", DROP)                                                      \
+	X(TOO_BIG, "too_big", DROP)                                                                \
+	X(NO_HEADROOM, "no_headroom", DROP)                                                        \
+	X(INTERNAL, "internal", DROP)
+
+enum nlb_reason {
+#define NLB_REASON_ENUM(name, text, kind) NLB_R_##name,
+	NLB_REASONS(NLB_REASON_ENUM)
+#undef NLB_REASON_ENUM
+		NLB_R_COUNT
+};
+
+struct nlb_reasons {
+	__u64 packets[NLB_R_COUNT];
+};
+
+#endif
