@@ -86,7 +86,11 @@ def tap(program, counts):
         counts.failed.append(f"{label}: exit status {status}")
     if len(counts.failed) > before[1]:
         print(output)
-    ran = (counts.passed - before[0], len(counts.failed) - before[1], len(counts.skipped) - before[2])
+    ran = (
+        counts.passed - before[0],
+        len(counts.failed) - before[1],
+        len(counts.skipped) - before[2],
+    )
     print(f"  {label}: {ran[0]} passed, {ran[1]} failed, {ran[2]} skipped", flush=True)
 
 
