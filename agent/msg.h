@@ -156,23 +156,35 @@ struct msg_hc_del {
 	uint64_t id;
 };
 
-/* Why the last probe failed; hc_reason_str() has the words. */
+/* How far a probe had come when its time was up. */
+enum msg_hc_phase {
+	MSG_HC_PHASE_NONE, /* nothing but the answer to wait for: ICMP */
+	MSG_HC_PHASE_CONNECT,
+	MSG_HC_PHASE_TLS,
+	MSG_HC_PHASE_ANSWER,
+};
+
+/* Why the last probe failed; hc_reason_str() and hc_reason_format() have the words. */
 enum msg_hc_reason {
 	MSG_HC_OK,
-	MSG_HC_TIMEOUT,
+	MSG_HC_TIMEOUT, /* detail: enum msg_hc_phase */
 	MSG_HC_REFUSED,
-	MSG_HC_UNREACHABLE,
+	MSG_HC_UNREACHABLE, /* detail: errno */
 	MSG_HC_RESET,
 	MSG_HC_CLOSED,	   /* before the answer was whole */
 	MSG_HC_STATUS,	   /* detail: the status code */
 	MSG_HC_BODY,	   /* the wanted text is not in the body */
-	MSG_HC_BAD_ANSWER, /* not HTTP, or past a limit */
-	MSG_HC_TLS,	   /* handshake failed */
+	MSG_HC_BAD_ANSWER, /* not HTTP, or past a limit; detail: enum hc_http_bad */
+	MSG_HC_TLS,	   /* handshake failed; detail: OpenSSL's reason code */
 	MSG_HC_TLS_CERT,   /* certificate refused; detail: X509_V_ERR_* */
 	MSG_HC_LOCAL,	   /* this node's fault; detail: errno. Never a verdict */
 	MSG_HC_REASONS
 };
 
+/*
+ * Sent for the first probe of a condition, and then whenever its state, reason
+ * or detail changes. With MSG_HC_LOCAL the state is what it was before.
+ */
 struct msg_hc_result {
 	uint64_t id;
 	uint8_t state;	/* enum msg_hc_state */
