@@ -106,7 +106,9 @@ struct model {
 /*
  * Parses a scheduler's answer (docs/agent.md, "VIP list"). A document that is
  * not JSON, lacks "vips" or names an address twice is refused whole; a VIP
- * that breaks a rule is refused alone and listed in refusals.
+ * that breaks a rule is refused alone and listed in refusals. A document
+ * without "revision" (as a file written by hand may be) has revision 0, which
+ * is never older than another.
  * Returns 0; -EINVAL (err says what and where), -E2BIG, -ENOMEM. err is always
  * terminated; *ret is untouched on failure. model_free(NULL) is legal.
  */
@@ -118,5 +120,27 @@ const struct model_vip *model_find(const struct model *m, const struct addr *a);
 
 /* True when both would be served alike (id and revisions do not count). */
 bool model_vip_equal(const struct model_vip *a, const struct model_vip *b);
+
+/* A deep copy; 0 or -ENOMEM. model_vip_done() frees what it holds. */
+int model_vip_copy(const struct model_vip *v, struct model_vip *ret);
+void model_vip_done(struct model_vip *v);
+
+/*
+ * Puts into m what `have` holds of those VIPs that m refused (by address, else
+ * by id): what ran keeps running. 0 or -ENOMEM.
+ */
+int model_keep_refused(struct model *m, const struct model *have);
+
+/* The document that model_parse() makes this model from; refusals are left out. */
+struct sbuf;
+void model_write(const struct model *m, struct sbuf *b);
+
+/* "tcp", "udp"; "up", "drain", "down"; "all", "any"; "icmp", "tcp", "http", "https". */
+const char *model_protocol_str(uint8_t protocol);
+const char *model_admin_str(enum model_admin admin);
+const char *model_policy_str(enum model_policy policy);
+const char *model_check_str(enum msg_hc_type type);
+int model_admin_parse(const char *text, enum model_admin *ret); /* 0 or -EINVAL */
+int model_protocol_parse(const char *text, uint8_t *ret);
 
 #endif

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Checked access to JSON from outside, on top of json-c: strict parsing,
+ * bounded depth, and getters that say what is wrong in the sender's words.
+ */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jget.h"
+
+#define JGET_DEPTH 16
+
+int jget_fail(struct jerr *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err || !err->len || err->text[0])
+		return -EINVAL;
+	va_start(ap, fmt);
+	vsnprintf(err->text, err->len, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static void tok_freep(struct json_tokener **tok)
+{
+	if (*tok)
+		json_tokener_free(*tok);
+}
+
+int jget_parse(const char *json, size_t len, struct json_object **ret, struct jerr *err)
+{
+	_cleanup_(tok_freep) struct json_tokener *tok = json_tokener_new_ex(JGET_DEPTH);
+	_cleanup_json_ struct json_object *o = NULL;
+	enum json_tokener_error e;
+	size_t at;
+
+	if (!tok)
+		return -ENOMEM;
+	if (len > INT_MAX)
+		return jget_fail(err, "the document is too long");
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	o = json_tokener_parse_ex(tok, json, (int)len);
+	e = json_tokener_get_error(tok);
+	at = json_tokener_get_parse_end(tok);
+	if (e == json_tokener_continue) {
+		/* A bare number or word ends only with the text. */
+		o = json_tokener_parse_ex(tok, "", 1);
+		e = json_tokener_get_error(tok);
+		at = len;
+		if (e != json_tokener_success)
+			return jget_fail(err, "the JSON text is cut off");
+	}
+	if (e != json_tokener_success)
+		return jget_fail(err, "not JSON: %s near byte %zu", json_tokener_error_desc(e), at);
+	for (; at < len; at++)
+		if (!strchr(" \t\r\n", json[at]) || !json[at])
+			return jget_fail(err, "not JSON: more text after its end, at byte %zu", at);
+	*ret = TAKE_PTR(o);
+	return 0;
+}
+
+/* The value, or NULL when it is absent or null. */
+static struct json_object *jget(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) ? v : NULL;
+}
+
+int jget_u64(struct json_object *o, const char *key, uint64_t min, uint64_t max, uint64_t *ret,
+	     struct jerr *err)
+{
+	struct json_object *v = jget(o, key);
+	uint64_t n;
+
+	if (!v)
+		return 0;
+	if (!json_object_is_type(v, json_type_int) || json_object_get_int64(v) < 0)
+		return jget_fail(err, "%s must be a whole number from %" PRIu64 " to %" PRIu64, key,
+				 min, max);
+	n = json_object_get_uint64(v);
+	if (n < min || n > max)
+		return jget_fail(err, "%s must be from %" PRIu64 " to %" PRIu64, key, min, max);
+	*ret = n;
+	return 0;
+}
+
+int jget_bool(struct json_object *o, const char *key, bool *ret, struct jerr *err)
+{
+	struct json_object *v = jget(o, key);
+
+	if (!v)
+		return 0;
+	if (!json_object_is_type(v, json_type_boolean))
+		return jget_fail(err, "%s must be true or false", key);
+	*ret = json_object_get_boolean(v);
+	return 0;
+}
+
+int jget_str(struct json_object *o, const char *key, size_t max, const char **ret, struct jerr *err)
+{
+	struct json_object *v = jget(o, key);
+	const char *text;
+	size_t len;
+
+	if (!v)
+		return 0;
+	if (!json_object_is_type(v, json_type_string))
+		return jget_fail(err, "%s must be a string", key);
+	text = json_object_get_string(v);
+	len = (size_t)json_object_get_string_len(v);
+	if (len > max)
+		return jget_fail(err, "%s is longer than %zu bytes", key, max);
+	if (strlen(text) != len)
+		return jget_fail(err, "%s holds a NUL character", key);
+	*ret = text;
+	return 0;
+}
+
+int jget_array(struct json_object *o, const char *key, size_t max, struct json_object **ret,
+	       struct jerr *err)
+{
+	struct json_object *v = jget(o, key);
+
+	if (!v)
+		return 0;
+	if (!json_object_is_type(v, json_type_array))
+		return jget_fail(err, "%s must be an array", key);
+	if (json_object_array_length(v) > max)
+		return jget_fail(err, "%s holds more than %zu elements", key, max);
+	*ret = v;
+	return 0;
+}
+
+int jget_object(struct json_object *o, const char *key, struct json_object **ret, struct jerr *err)
+{
+	struct json_object *v = jget(o, key);
+
+	if (!v)
+		return 0;
+	if (!json_object_is_type(v, json_type_object))
+		return jget_fail(err, "%s must be an object", key);
+	*ret = v;
+	return 0;
+}
+
+int jget_enum(struct json_object *o, const char *key, const char *const *names, size_t n, int *ret,
+	      struct jerr *err)
+{
+	const char *text = NULL;
+	char list[96] = "";
+	size_t len = 0;
+	int r;
+
+	r = jget_str(o, key, 255, &text, err);
+	if (r < 0 || !text)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret = (int)i;
+			return 0;
+		}
+		if (len < sizeof(list))
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
+						i ? ", " : "", names[i]);
+	}
+	return jget_fail(err, "%s must be one of: %s", key, list);
+}

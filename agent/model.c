@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The wanted state as a data structure: life cycle, lookup, comparison and the
+ * names of its enums. Parsing is in model_parse.c (documents, VIPs, ports) and
+ * model_health.c (checks), writing in model_write.c.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "model_int.h"
+
+static const char *const admin_names[] = {
+	[MODEL_ADMIN_UP] = "up",
+	[MODEL_ADMIN_DRAIN] = "drain",
+	[MODEL_ADMIN_DOWN] = "down",
+};
+
+const char *model_protocol_str(uint8_t protocol)
+{
+	return protocol == IPPROTO_UDP ? "udp" : "tcp";
+}
+
+int model_protocol_parse(const char *text, uint8_t *ret)
+{
+	if (strcmp(text, "tcp") == 0)
+		*ret = IPPROTO_TCP;
+	else if (strcmp(text, "udp") == 0)
+		*ret = IPPROTO_UDP;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+const char *model_admin_str(enum model_admin admin)
+{
+	return admin_names[admin];
+}
+
+int model_admin_parse(const char *text, enum model_admin *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(admin_names); i++) {
+		if (strcmp(text, admin_names[i]) == 0) {
+			*ret = (enum model_admin)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *model_policy_str(enum model_policy policy)
+{
+	return policy == MODEL_POLICY_ANY ? "any" : "all";
+}
+
+const char *model_check_str(enum msg_hc_type type)
+{
+	static const char *const names[] = {
+		[MSG_HC_ICMP] = "icmp",
+		[MSG_HC_TCP] = "tcp",
+		[MSG_HC_HTTP] = "http",
+		[MSG_HC_HTTPS] = "https",
+	};
+
+	return names[type];
+}
+
+static void model_check_done(struct model_check *c)
+{
+	free(c->method);
+	free(c->path);
+	free(c->host);
+	free(c->body);
+	free(c->sni);
+}
+
+void model_health_done(struct model_health *h)
+{
+	for (size_t i = 0; i < h->n_checks; i++)
+		model_check_done(&h->checks[i]);
+	free(h->checks);
+	h->checks = NULL;
+	h->n_checks = 0;
+}
+
+void model_vip_done(struct model_vip *v)
+{
+	for (size_t i = 0; i < v->n_ports; i++) {
+		free(v->ports[i].backends);
+		model_health_done(&v->ports[i].health);
+	}
+	free(v->ports);
+	v->ports = NULL;
+	v->n_ports = 0;
+}
+
+void model_free(struct model *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n_vips; i++)
+		model_vip_done(&m->vips[i]);
+	free(m->vips);
+	free(m->refusals);
+	free(m);
+}
+
+const struct model_vip *model_find(const struct model *m, const struct addr *a)
+{
+	size_t lo = 0, hi = m->n_vips;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int cmp = addr_cmp(&m->vips[mid].addr, a);
+
+		if (cmp == 0)
+			return &m->vips[mid];
+		if (cmp < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* ---- comparison ---- */
+
+int model_check_cmp(const void *va, const void *vb)
+{
+	const struct model_check *a = va, *b = vb;
+	int cmp;
+
+	if (a->type != b->type)
+		return a->type < b->type ? -1 : 1;
+	if (a->port != b->port)
+		return a->port < b->port ? -1 : 1;
+	if (a->verify != b->verify)
+		return a->verify ? 1 : -1;
+	if (a->n_status != b->n_status)
+		return a->n_status < b->n_status ? -1 : 1;
+	cmp = memcmp(a->status, b->status, a->n_status * sizeof(a->status[0]));
+	if (cmp == 0)
+		cmp = strcmp(a->method, b->method);
+	if (cmp == 0)
+		cmp = strcmp(a->path, b->path);
+	if (cmp == 0)
+		cmp = strcmp(a->host, b->host);
+	if (cmp == 0)
+		cmp = strcmp(a->body, b->body);
+	return cmp ? cmp : strcmp(a->sni, b->sni);
+}
+
+bool model_health_equal(const struct model_health *a, const struct model_health *b)
+{
+	if (a->policy != b->policy || a->interval_ms != b->interval_ms ||
+	    a->timeout_ms != b->timeout_ms || a->rise != b->rise || a->fall != b->fall ||
+	    a->n_checks != b->n_checks)
+		return false;
+	for (size_t i = 0; i < a->n_checks; i++)
+		if (model_check_cmp(&a->checks[i], &b->checks[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool model_port_equal(const struct model_port *a, const struct model_port *b)
+{
+	if (a->protocol != b->protocol || a->port != b->port || a->ring_size != b->ring_size ||
+	    a->n_backends != b->n_backends)
+		return false;
+	for (size_t i = 0; i < a->n_backends; i++) {
+		const struct model_backend *x = &a->backends[i], *y = &b->backends[i];
+
+		if (addr_cmp(&x->addr, &y->addr) != 0 || x->weight != y->weight ||
+		    x->admin != y->admin)
+			return false;
+	}
+	return model_health_equal(&a->health, &b->health);
+}
+
+bool model_vip_equal(const struct model_vip *a, const struct model_vip *b)
+{
+	if (addr_cmp(&a->addr, &b->addr) != 0 || a->deletion != b->deletion || a->tag != b->tag ||
+	    a->n_ports != b->n_ports)
+		return false;
+	for (size_t i = 0; i < a->n_ports; i++)
+		if (!model_port_equal(&a->ports[i], &b->ports[i]))
+			return false;
+	return true;
+}
+
+/* ---- copies ---- */
+
+static int model_check_copy(const struct model_check *c, struct model_check *ret)
+{
+	*ret = *c;
+	ret->method = strdup(c->method);
+	ret->path = strdup(c->path);
+	ret->host = strdup(c->host);
+	ret->body = strdup(c->body);
+	ret->sni = strdup(c->sni);
+	return ret->method && ret->path && ret->host && ret->body && ret->sni ? 0 : -ENOMEM;
+}
+
+static int model_port_copy(const struct model_port *p, struct model_port *ret)
+{
+	*ret = *p;
+	ret->backends = calloc(MAX2(p->n_backends, (size_t)1), sizeof(*ret->backends));
+	ret->health.checks =
+		calloc(MAX2(p->health.n_checks, (size_t)1), sizeof(struct model_check));
+	ret->health.n_checks = 0;
+	if (!ret->backends || !ret->health.checks)
+		return -ENOMEM;
+	if (p->n_backends)
+		memcpy(ret->backends, p->backends, p->n_backends * sizeof(*ret->backends));
+	for (size_t i = 0; i < p->health.n_checks; i++) {
+		ret->health.n_checks++;
+		if (model_check_copy(&p->health.checks[i], &ret->health.checks[i]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int model_vip_copy(const struct model_vip *v, struct model_vip *ret)
+{
+	struct model_vip c = *v;
+
+	c.n_ports = 0;
+	c.ports = calloc(MAX2(v->n_ports, (size_t)1), sizeof(*c.ports));
+	if (!c.ports)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->n_ports; i++) {
+		c.n_ports++;
+		if (model_port_copy(&v->ports[i], &c.ports[i]) < 0) {
+			model_vip_done(&c);
+			return -ENOMEM;
+		}
+	}
+	*ret = c;
+	return 0;
+}
+
+static const struct model_vip *find_by_id(const struct model *m, const char *id)
+{
+	for (size_t i = 0; id[0] && i < m->n_vips; i++)
+		if (strcmp(m->vips[i].id, id) == 0)
+			return &m->vips[i];
+	return NULL;
+}
+
+static int vip_cmp(const void *a, const void *b)
+{
+	return addr_cmp(&((const struct model_vip *)a)->addr, &((const struct model_vip *)b)->addr);
+}
+
+int model_keep_refused(struct model *m, const struct model *have)
+{
+	struct model_vip *vips;
+
+	if (!m->n_refusals)
+		return 0;
+	vips = reallocarray(m->vips, m->n_vips + m->n_refusals, sizeof(*vips));
+	if (!vips)
+		return -ENOMEM;
+	m->vips = vips;
+	for (size_t i = 0; i < m->n_refusals; i++) {
+		const struct model_refusal *r = &m->refusals[i];
+		const struct model_vip *old;
+		struct addr a;
+
+		if (addr_parse(r->address, &a) == 0)
+			old = model_find(have, &a);
+		else
+			old = find_by_id(have, r->id);
+		/* By id it might be one that the document names elsewhere. */
+		if (!old || model_find(m, &old->addr))
+			continue;
+		if (model_vip_copy(old, &m->vips[m->n_vips]) < 0)
+			return -ENOMEM;
+		m->n_vips++;
+		qsort(m->vips, m->n_vips, sizeof(*m->vips), vip_cmp);
+	}
+	return 0;
+}

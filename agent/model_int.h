@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Shared by the files model*.c only: the steps of parsing.
+ */
+#ifndef NLB_AGENT_MODEL_INT_H
+#define NLB_AGENT_MODEL_INT_H
+
+#include "jget.h"
+#include "model.h"
+
+#define MODEL_INTERVAL_MIN     100u
+#define MODEL_INTERVAL_MAX     3600000u
+#define MODEL_INTERVAL_DEFAULT 5000u
+#define MODEL_TIMEOUT_MIN      10u
+#define MODEL_TIMEOUT_DEFAULT  3000u
+#define MODEL_RISE_DEFAULT     2u
+#define MODEL_FALL_DEFAULT     3u
+#define MODEL_COUNT_MAX	       100u
+
+/*
+ * Each takes one JSON object and fills a zeroed struct, or returns -EINVAL
+ * (err has the reason) or -ENOMEM. What was allocated is left in the struct
+ * for the _done function, on failure too.
+ */
+int model_vip_parse(struct json_object *o, const struct addr *a, struct model_vip *v,
+		    struct jerr *err);
+int model_health_parse(struct json_object *o, uint16_t port, struct model_health *h,
+		       struct jerr *err);
+
+void model_vip_done(struct model_vip *v);
+void model_health_done(struct model_health *h);
+
+/* Order of checks: by type, port and strings. */
+int model_check_cmp(const void *a, const void *b);
+bool model_health_equal(const struct model_health *a, const struct model_health *b);
+
+#endif
