@@ -23,11 +23,25 @@
  * nlb_config    array, 1      0                    struct nlb_config    agent
  * nlb_vips      hash          struct nlb_vip_key   struct nlb_vip       agent
  * nlb_services  hash          struct nlb_svc_key   struct nlb_service   agent
+ * nlb_ring_of   array, mmap   service number       struct nlb_ring      agent
  * nlb_rings     array, mmap   slot number / 2      struct nlb_slots     agent
- * nlb_backends  array         backend number       struct nlb_backend   agent
+ * nlb_backends  array, mmap   backend number       struct nlb_backend   agent
  * nlb_vip_stats percpu array  VIP number           struct nlb_counters  program
  * nlb_be_stats  percpu array  backend number       struct nlb_counters  program
  * nlb_reasons   percpu array  0                    struct nlb_reasons   program
+ *
+ * The way of a packet: nlb_services gives the service's number, nlb_ring_of
+ * where its ring lies, the packet's hash a slot in it, the slot a backend.
+ *
+ * What may change under a running program, and how:
+ * - Elements of the two hash maps keep their value for as long as they exist
+ *   (a VIP's flags excepted), because the kernel reuses the memory of a removed
+ *   or replaced element at once. After a removal the agent waits for an RCU
+ *   grace period before it inserts again.
+ * - struct nlb_ring is one naturally aligned 64-bit word, stored and loaded as
+ *   such. That store is the switch to a new ring.
+ * - Slots and backends are written only while nothing refers to them, and
+ *   are reused only after a grace period since the last reference went.
  */
 
 struct nlb_layout {
@@ -41,10 +55,10 @@ struct nlb_layout {
 };
 
 struct nlb_config {
-	__u8 source4[4];  /* outer source of IPv4 tunnels, an address of this node */
-	__u8 source6[16]; /* outer source of IPv6 tunnels */
-	__u32 flags;
-	__u8 ttl; /* of the outer header; hop limit likewise */
+	__u8 source4[4];  /* outer source of IPv4 tunnels, an address of this node; 0: none */
+	__u8 source6[16]; /* outer source of IPv6 tunnels; 0: none */
+	__u32 flags;	  /* none yet */
+	__u8 ttl;	  /* of the outer header; hop limit likewise */
 	__u8 zero[7];
 };
 
@@ -67,18 +81,20 @@ struct nlb_svc_key {
 	__u8 zero;
 };
 
-/*
- * A ring is ring_size consecutive slots from ring_base on. It is never changed
- * while a service points to it: a new one is written beside it, and then this
- * value is replaced as a whole, which is the switch. ring_size 0: the service
- * is known, but has no enabled backend.
- */
 struct nlb_service {
-	__u32 ring_base;
-	__u32 ring_size;
+	__u32 number; /* into nlb_ring_of */
 	__u32 vip_index;
-	__u32 flags;
 };
+
+/*
+ * A ring is `size` consecutive slots from `base` on, base being even. It is
+ * never changed while a service points to it. size 0: the service is known,
+ * but has no enabled backend.
+ */
+struct nlb_ring {
+	__u32 base;
+	__u32 size;
+} __attribute__((aligned(8)));
 
 /* Two slots an element, since array elements are eight bytes at least. */
 struct nlb_slots {
@@ -97,15 +113,18 @@ struct nlb_backend {
 /* The backend's address is IPv4: the outer header is IPv4. */
 #define NLB_BACKEND_F_V4 (1u << 0)
 
+/* Bytes are those of the IP packet as it came, by its own length field. */
 struct nlb_counters {
-	__u64 packets;
-	__u64 bytes; /* of the IP packet as it came, from its own length field */
+	__u64 packets; /* sent on to a backend */
+	__u64 bytes;
+	__u64 dropped; /* packets; nlb_reasons has the reasons, over all VIPs */
 };
 
 /*
  * Why a packet left the program: each one is counted under exactly one. The
  * second argument is the name that user space shows; the third is the kind:
- * TX (sent on), PASS (left to the kernel), DROP.
+ * TX (sent on), PASS (left to the kernel), DROP. docs/dataplane.md explains
+ * each. New ones go to the end, so that counters outlive an upgrade.
  */
 #define NLB_REASONS(X)                                                                             \
 	X(TX, "tx", TX)                                                                            \
@@ -118,12 +137,13 @@ struct nlb_counters {
 	X(VIP_NO_SERVICE, "vip_no_service", DROP)                                                  \
 	X(VIP_TRUNCATED, "vip_truncated", DROP)                                                    \
 	X(VIP_FRAGMENT, "vip_fragment", DROP)                                                      \
-	X(VIP_OPTIONS, "vip_options", DROP)                                                        \
+	X(VIP_EXTENSION, "vip_extension", DROP)                                                    \
 	X(VIP_PROTOCOL, "vip_protocol", DROP)                                                      \
 	X(VIP_TTL, "vip_ttl", DROP)                                                                \
 	X(NO_BACKEND, "no_backend", DROP)                                                          \
 	X(NO_SOURCE, "no_source", DROP)                                                            \
 	X(NO_ROUTE, "no_route", DROP)                                                              \
+	X(NO_FORWARDING, "no_forwarding", DROP)                                                    \
 	X(NO_NEIGHBOUR, "no_neighbour", DROP)                                                      \
 	X(TOO_BIG, "too_big", DROP)                                                                \
 	X(NO_HEADROOM, "no_headroom", DROP)                                                        \
@@ -136,8 +156,24 @@ enum nlb_reason {
 		NLB_R_COUNT
 };
 
+#define NLB_REASON_SLOTS 64
+
 struct nlb_reasons {
-	__u64 packets[NLB_R_COUNT];
+	__u64 packets[NLB_REASON_SLOTS];
+};
+
+/*
+ * A question to the live program: a packet given to BPF_PROG_TEST_RUN with
+ * this struct as its XDP metadata is treated as any other, but counted
+ * nowhere, and the answer is written here. No packet off a wire has metadata:
+ * the area is empty unless another program on this host fills it.
+ */
+#define NLB_ASK_MAGIC 0x6e6c622061736b3full /* "nlb ask?" */
+
+struct nlb_ask {
+	__u64 magic;
+	__u32 reason;  /* enum nlb_reason */
+	__u32 backend; /* number; 0 when the packet did not get so far */
 };
 
 #endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The maps; nlb_shared.h says what each one holds and who writes it. Sizes are
+ * those of a small node: the agent sets its own before it loads the program.
+ */
+#ifndef NLB_MAPS_H
+#define NLB_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "nlb_shared.h"
+
+#define NLB_MAP(kind, key_type, value_type, entries, flags, map_name)                              \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_##kind);                                                 \
+		__uint(max_entries, entries);                                                      \
+		__uint(map_flags, flags);                                                          \
+		__type(key, key_type);                                                             \
+		__type(value, value_type);                                                         \
+	} map_name SEC(".maps")
+
+NLB_MAP(ARRAY, __u32, struct nlb_layout, 1, 0, nlb_layout);
+NLB_MAP(ARRAY, __u32, struct nlb_config, 1, 0, nlb_config);
+NLB_MAP(HASH, struct nlb_vip_key, struct nlb_vip, 64, 0, nlb_vips);
+NLB_MAP(HASH, struct nlb_svc_key, struct nlb_service, 64, 0, nlb_services);
+NLB_MAP(ARRAY, __u32, struct nlb_ring, 64, BPF_F_MMAPABLE, nlb_ring_of);
+NLB_MAP(ARRAY, __u32, struct nlb_slots, 65536, BPF_F_MMAPABLE, nlb_rings);
+NLB_MAP(ARRAY, __u32, struct nlb_backend, 256, BPF_F_MMAPABLE, nlb_backends);
+NLB_MAP(PERCPU_ARRAY, __u32, struct nlb_counters, 64, 0, nlb_vip_stats);
+NLB_MAP(PERCPU_ARRAY, __u32, struct nlb_counters, 256, 0, nlb_be_stats);
+NLB_MAP(PERCPU_ARRAY, __u32, struct nlb_reasons, 1, 0, nlb_reasons);
+
+#endif
