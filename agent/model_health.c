@@ -56,11 +56,6 @@ static bool all_chars(const char *text, bool (*ok)(unsigned char c))
 	return true;
 }
 
-static bool is_upper_letter(unsigned char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
 /* What may stand in a request target without ending it (RFC 9112, section 3). */
 static bool is_target(unsigned char c)
 {
@@ -80,8 +75,8 @@ static bool is_name(unsigned char c)
 static int check_strings(const char *method, const char *path, const char *host, const char *sni,
 			 struct jerr *err)
 {
-	if (!method[0] || !all_chars(method, is_upper_letter))
-		return jget_fail(err, "method must be capital letters");
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+		return jget_fail(err, "method must be GET or HEAD");
 	if (path[0] != '/' || !all_chars(path, is_target))
 		return jget_fail(err, "path must begin with / and hold no blanks");
 	if (!all_chars(host, is_host))

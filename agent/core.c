@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The core of the parent process: VIPs by address, the acceptance of models,
+ * and the translation of what the children and nlbd say into notes on VIPs.
+ *
+ * How it hangs together. A VIP owns its ports, a port its backends, and each
+ * backend subscribes to conditions (core_cond.c) that equal backends share. A
+ * verdict marks the backends' ports dirty; a dirty VIP is in a list;
+ * core_run() (core_run.c) walks that list once per batch, counts, tells nlbd,
+ * and sends the rings that differ. A batch is with the maps child at a time;
+ * what changes meanwhile goes into the next one, so load makes batches larger
+ * and not more. Removal (core_remove.c) is a small machine of its own.
+ *
+ * Nothing here allocates per event, and nothing does I/O.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core_int.h"
+#include "log.h"
+
+static bool vip_eq(const struct htab_node *node, const void *key)
+{
+	return addr_cmp(&container_of(node, struct core_vip, node)->conf.addr, key) == 0;
+}
+
+struct core_vip *core_vip_find(const struct core *c, const struct addr *a)
+{
+	struct htab_node *n = htab_find(&c->vips, htab_hash(a, sizeof(*a), 0), vip_eq, a);
+
+	return n ? container_of(n, struct core_vip, node) : NULL;
+}
+
+struct core_port *core_port_find(struct core_vip *v, uint8_t protocol, uint16_t port)
+{
+	for (size_t i = 0; i < v->n_ports; i++)
+		if (v->ports[i].conf->protocol == protocol && v->ports[i].conf->port == port)
+			return &v->ports[i];
+	return NULL;
+}
+
+static int backend_addr_cmp(const void *key, const void *element)
+{
+	return addr_cmp(key, &((const struct core_backend *)element)->conf.addr);
+}
+
+struct core_backend *core_backend_find(struct core_port *p, const struct addr *a)
+{
+	if (!p->n_backends)
+		return NULL;
+	return bsearch(a, p->backends, p->n_backends, sizeof(*p->backends), backend_addr_cmp);
+}
+
+void core_maps_send(struct core *c, uint16_t type, const void *data, size_t len)
+{
+	c->ops->maps(c->user, type, data, len);
+	c->need_commit = true;
+}
+
+void core_vip_dirty(struct core_vip *v)
+{
+	struct core *c = v->core;
+
+	if (v->dirty)
+		return;
+	v->dirty = true;
+	v->dirty_next = c->dirty;
+	c->dirty = v;
+}
+
+void core_vip_due(struct core_vip *v, uint64_t at_ns)
+{
+	struct core *c = v->core;
+
+	v->due_ns = at_ns;
+	if (!at_ns && v->timed_link) {
+		*v->timed_link = v->timed_next;
+		if (v->timed_next)
+			v->timed_next->timed_link = v->timed_link;
+		v->timed_next = NULL;
+		v->timed_link = NULL;
+	} else if (at_ns && !v->timed_link) {
+		v->timed_next = c->timed;
+		if (c->timed)
+			c->timed->timed_link = &v->timed_next;
+		v->timed_link = &c->timed;
+		c->timed = v;
+	}
+	if (at_ns)
+		c->due_ns = MIN2(c->due_ns, at_ns);
+}
+
+int core_new(const struct config *cfg, const struct core_ops *ops, void *user, struct core **ret)
+{
+	struct core *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->cfg = cfg;
+	c->ops = ops;
+	c->user = user;
+	c->due_ns = UINT64_MAX;
+	*ret = c;
+	return 0;
+}
+
+void core_free(struct core *c)
+{
+	struct htab_node *n;
+
+	if (!c)
+		return;
+	while ((n = htab_any(&c->vips)))
+		core_vip_free(container_of(n, struct core_vip, node));
+	core_overrides_done(c);
+	htab_done(&c->vips);
+	htab_done(&c->conds_by_id);
+	htab_done(&c->conds_by_digest);
+	model_free(c->model);
+	model_free(c->held);
+	free(c);
+}
+
+bool core_maps_ready(const struct core *c)
+{
+	return c->maps_ready;
+}
+
+bool core_adopted(const struct core *c)
+{
+	return c->any_adopted;
+}
+
+/* ---- models ---- */
+
+struct count_arg {
+	const struct model *m;
+	uint32_t have, removed;
+};
+
+static void count_removal(struct htab_node *node, void *arg)
+{
+	struct core_vip *v = container_of(node, struct core_vip, node);
+	const struct model_vip *want;
+	struct count_arg *count = arg;
+
+	if (v->phase != CORE_WANTED)
+		return;
+	count->have++;
+	want = model_find(count->m, &v->conf.addr);
+	if (!want || want->deletion)
+		count->removed++;
+}
+
+/* Would m take away more than may go without being asked? */
+static bool removes_too_many(struct core *c, const struct model *m)
+{
+	struct count_arg count = {.m = m};
+
+	htab_each(&c->vips, count_removal, &count);
+	c->held_removes = count.removed;
+	c->held_of = count.have;
+	return count.removed > c->cfg->max_remove_min &&
+	       (uint64_t)count.removed * 100 > (uint64_t)c->cfg->max_remove_percent * count.have;
+}
+
+static int apply_vip(struct core *c, const struct model_vip *want)
+{
+	struct core_vip *v = core_vip_find(c, &want->addr);
+	int r;
+
+	if (!v) {
+		r = core_vip_new(c, &want->addr, &v);
+		if (r < 0)
+			return r;
+	}
+	v->seen = c->serial;
+	v->in_model = true;
+	v->refusal = NULL;
+	memcpy(v->conf.id, want->id, sizeof(v->conf.id));
+	v->conf.desired_revision = want->desired_revision;
+	v->conf.synced_revision = want->synced_revision;
+	if (want->deletion) {
+		if (v->phase == CORE_WANTED)
+			core_withdraw(v);
+		v->conf.deletion = true;
+		return 0;
+	}
+	if (v->phase != CORE_WANTED)
+		core_revive(v);
+	if (v->configured && model_vip_equal(&v->conf, want))
+		return 0;
+	return core_vip_configure(v, want);
+}
+
+static void apply_absence(struct htab_node *node, void *arg)
+{
+	struct core_vip *v = container_of(node, struct core_vip, node);
+	struct core *c = arg;
+
+	if (v->seen == c->serial)
+		return;
+	v->in_model = false;
+	v->refusal = NULL;
+	if (v->phase == CORE_WANTED)
+		core_withdraw(v);
+}
+
+static void note_refusals(struct core *c, const struct model *m)
+{
+	for (size_t i = 0; i < m->n_refusals; i++) {
+		const struct model_refusal *r = &m->refusals[i];
+		struct core_vip *v = NULL;
+		struct addr a;
+
+		log_warning("VIP refused",
+			    "id=\"%s\" vip=\"%s\" reason=\"%s\" running=%s revision=%" PRIu64,
+			    r->id, r->address, r->reason, "kept", r->desired_revision);
+		if (addr_parse(r->address, &a) == 0)
+			v = core_vip_find(c, &a);
+		if (v && v->in_model)
+			v->refusal = r;
+	}
+}
+
+static int apply(struct core *c, struct model *m)
+{
+	uint64_t first_by = 0;
+	int r;
+
+	c->ops->accepted(c->user, m);
+	c->serial++;
+	for (size_t i = 0; i < m->n_vips; i++) {
+		r = apply_vip(c, &m->vips[i]);
+		if (r < 0) {
+			model_free(m);
+			return r;
+		}
+	}
+	htab_each(&c->vips, apply_absence, c);
+	note_refusals(c, m);
+	model_free(c->model);
+	c->model = m;
+	core_overrides_prune(c);
+	c->report_dirty = true;
+	if (c->sync_ok || c->sync_by)
+		return CORE_ACCEPTED;
+	/* The first one after the start: how long may its first round take? */
+	for (size_t i = 0; i < m->n_vips; i++) {
+		struct core_vip *v = core_vip_find(c, &m->vips[i].addr);
+
+		for (size_t j = 0; v && j < v->n_ports; j++)
+			if (v->ports[j].run.adopted)
+				first_by = MAX2(first_by, v->ports[j].run.first_by);
+	}
+	c->sync_by = MAX2(first_by, c->now) + CORE_MAPS_SLACK_MS * CORE_MS;
+	c->due_ns = MIN2(c->due_ns, c->sync_by);
+	return CORE_ACCEPTED;
+}
+
+static int hold(struct core *c, struct model *m, enum core_verdict why)
+{
+	bool again = c->held && c->held_why == why && c->held->revision == m->revision;
+
+	model_free(c->held);
+	c->held = m;
+	c->held_why = why;
+	if (again)
+		return (int)why;
+	c->report_dirty = true;
+	if (why == CORE_OLDER)
+		log_warning("VIP list held: it is older than the one that runs",
+			    "revision=%" PRIu64 " running=%" PRIu64 " action=\"nlbctl accept\"",
+			    m->revision, c->model->revision);
+	else
+		log_warning("VIP list held: it would remove too many VIPs at once",
+			    "revision=%" PRIu64 " removes=%u of=%u action=\"nlbctl accept\"",
+			    m->revision, c->held_removes, c->held_of);
+	return (int)why;
+}
+
+static bool model_equal(const struct model *a, const struct model *b)
+{
+	if (a->revision != b->revision || a->n_vips != b->n_vips || a->n_refusals != b->n_refusals)
+		return false;
+	for (size_t i = 0; i < a->n_vips; i++) {
+		const struct model_vip *x = &a->vips[i], *y = &b->vips[i];
+
+		if (!model_vip_equal(x, y) || strcmp(x->id, y->id) != 0 ||
+		    x->desired_revision != y->desired_revision)
+			return false;
+	}
+	for (size_t i = 0; i < a->n_refusals; i++)
+		if (strcmp(a->refusals[i].reason, b->refusals[i].reason) != 0 ||
+		    strcmp(a->refusals[i].address, b->refusals[i].address) != 0)
+			return false;
+	return true;
+}
+
+int core_model(struct core *c, struct model *m, uint64_t now_ns)
+{
+	int r;
+
+	c->now = now_ns;
+	if (c->model) {
+		r = model_keep_refused(m, c->model);
+		if (r < 0) {
+			model_free(m);
+			return r;
+		}
+		if (m->revision && m->revision < c->model->revision)
+			return hold(c, m, CORE_OLDER);
+	}
+	if (c->model && model_equal(m, c->model)) {
+		model_free(m);
+		model_free(TAKE_PTR(c->held));
+		return CORE_UNCHANGED;
+	}
+	if (removes_too_many(c, m))
+		return hold(c, m, CORE_REMOVES);
+	model_free(TAKE_PTR(c->held));
+	return apply(c, m);
+}
+
+int core_accept(struct core *c, uint64_t now_ns)
+{
+	int r;
+
+	c->now = now_ns;
+	if (!c->held)
+		return -ENOENT;
+	log_notice("held VIP list accepted", "revision=%" PRIu64, c->held->revision);
+	r = apply(c, TAKE_PTR(c->held));
+	return r < 0 ? r : 0;
+}
+
+/* ---- nlbd ---- */
+
+const char *core_route_str(enum core_route route)
+{
+	static const char *const names[] = {
+		[CORE_ROUTE_UNKNOWN] = "unknown",   [CORE_ROUTE_INSTALLED] = "installed",
+		[CORE_ROUTE_REJECTED] = "rejected", [CORE_ROUTE_WITHDRAWN] = "withdrawn",
+		[CORE_ROUTE_REFUSED] = "refused",
+	};
+
+	return names[route];
+}
+
+static void forget_route(struct htab_node *node, void *arg)
+{
+	struct core_vip *v = container_of(node, struct core_vip, node);
+	struct core *c = arg;
+
+	v->route = CORE_ROUTE_UNKNOWN;
+	v->route_reason[0] = '\0';
+	if (v->phase == CORE_WITHDRAWING)
+		core_vip_due(v, c->now + CORE_WITHDRAW_LOST_MS * CORE_MS);
+}
+
+void core_feed(struct core *c, bool up, uint64_t now_ns)
+{
+	c->now = now_ns;
+	c->feed_up = up;
+	c->synced = false;
+	if (!up)
+		htab_each(&c->vips, forget_route, c);
+	else if (c->maps_ready)
+		c->ops->dataplane(c->user, c->dataplane_up);
+	c->report_dirty = true;
+}
+
+void core_route_set(struct core *c, const struct addr *vip, enum core_route route,
+		    const char *reason, uint64_t now_ns)
+{
+	struct core_vip *v = core_vip_find(c, vip);
+	char text[ADDR_STRLEN];
+
+	c->now = now_ns;
+	if (!v)
+		return;
+	if (v->route != route || strcmp(v->route_reason, reason) != 0) {
+		if (v->route != route)
+			log_notice("VIP route", "vip=%s route=%s reason=\"%s\"",
+				   addr_str(vip, text), core_route_str(route), reason);
+		v->route = route;
+		snprintf(v->route_reason, sizeof(v->route_reason), "%s", reason);
+		c->report_dirty = true;
+	}
+	if (v->phase == CORE_WITHDRAWING && route != CORE_ROUTE_INSTALLED && c->synced)
+		core_vip_timeout(v);
+}
+
+/* ---- the children ---- */
+
+static bool cond_id_eq(const struct htab_node *node, const void *key)
+{
+	return container_of(node, struct core_cond, by_id)->id == *(const uint64_t *)key;
+}
+
+static void health_result(struct core *c, const struct msg_hc_result *r)
+{
+	struct htab_node *n =
+		htab_find(&c->conds_by_id, htab_hash(&r->id, sizeof(r->id), 0), cond_id_eq, &r->id);
+	struct core_cond *cond;
+	struct core_use *u;
+
+	/* Deleted while the verdict was on its way. */
+	if (!n || r->state > MSG_HC_DOWN)
+		return;
+	cond = container_of(n, struct core_cond, by_id);
+	cond->latency_us = r->latency_us;
+	if (cond->state != r->state)
+		c->verdicts_dirty = true;
+	if (cond->state == r->state && cond->reason == r->reason && cond->detail == r->detail)
+		return;
+	cond->state = r->state;
+	cond->reason = r->reason;
+	cond->detail = r->detail;
+	for (u = cond->uses; u; u = u->next) {
+		struct core_port *p = u->be->port;
+
+		if (!core_backend_judge(u->be))
+			continue;
+		p->dirty = true;
+		core_vip_dirty(p->vip);
+	}
+}
+
+void core_health_results(struct core *c, const struct msg_hc_result *r, size_t n, uint64_t now_ns)
+{
+	c->now = now_ns;
+	for (size_t i = 0; i < n; i++)
+		health_result(c, &r[i]);
+}

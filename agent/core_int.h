@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The core's run-time state. For core*.c, and for those that read it to show
+ * it (api*.c); nobody else changes it.
+ */
+#ifndef NLB_AGENT_CORE_INT_H
+#define NLB_AGENT_CORE_INT_H
+
+#include "core.h"
+#include "hc_reason.h"
+#include "htab.h"
+#include "util.h"
+
+#define CORE_MS		      1000000ull
+#define CORE_HEALTH_SLACK_MS  2000u   /* a first verdict comes this long after interval + timeout */
+#define CORE_WITHDRAW_MS      10000u  /* nlbd's answer to "gone" */
+#define CORE_WITHDRAW_LOST_MS 120000u /* ... when there is no nlbd to ask */
+#define CORE_MAPS_SLACK_MS    5000u   /* results of the first batch after an adoption */
+#define CORE_RETRY_MIN_MS     1000u   /* a service that could not be written */
+#define CORE_RETRY_MAX_MS     30000u
+
+/*
+ * A VIP's way. WANTED: it is in the accepted model. When it leaves the model:
+ * WITHDRAWING until nlbd has confirmed that the route is gone; HOLD_DOWN while
+ * the last packets arrive; DELETING until the maps child has emptied its maps;
+ * DELETED until the scheduler knows. A VIP that returns is WANTED at once, from
+ * every one of these.
+ */
+enum core_phase {
+	CORE_WANTED,
+	CORE_WITHDRAWING,
+	CORE_HOLD_DOWN,
+	CORE_DELETING,
+	CORE_DELETED,
+};
+
+enum core_be_state {
+	CORE_BE_UNKNOWN, /* before the first verdict */
+	CORE_BE_UP,	 /* the only one that is in the ring */
+	CORE_BE_DOWN,
+	CORE_BE_DRAIN,	  /* weight 0, or drained by scheduler or operator */
+	CORE_BE_DISABLED, /* admin down */
+};
+
+/* One condition of the health child, shared by all that ask the same. */
+struct core_cond {
+	struct htab_node by_id, by_digest;
+	struct msg_hc_cond *msg; /* the frame as sent, with its strings */
+	size_t msg_len;
+	uint64_t digest; /* of the frame without id and initial */
+	uint64_t id;
+	uint8_t state; /* enum msg_hc_state */
+	uint8_t reason;
+	uint32_t detail;
+	uint32_t latency_us;
+	struct core_use *uses; /* freed with the last of them */
+};
+
+/* One backend's interest in one condition. */
+struct core_use {
+	struct core_use *next, **link; /* among the users of cond */
+	struct core_cond *cond;
+	struct core_backend *be;
+};
+
+struct core_backend {
+	struct model_backend conf;
+	struct core_port *port;
+	struct core_use *uses; /* conf.health.n_checks of the port */
+	bool has_override;
+	enum model_admin override;
+	uint8_t health; /* enum msg_hc_state: the policy over the conditions */
+	enum core_be_state state;
+	uint32_t ring_weight; /* in the ring as last sent; 0: not in it */
+};
+
+/* What of a port survives a new configuration. */
+struct core_port_run {
+	bool first_done;   /* the first health round */
+	uint64_t first_by; /* ... is waited for until then */
+	bool adopted;	   /* its ring was found in pinned maps */
+	bool sent;	   /* SVC_SET was sent at least once */
+	bool waiting;	   /* for the result of the last one */
+	bool proven;	   /* the live ring, with at least one backend in it */
+	bool failed;	   /* the last SVC_SET; reason says why */
+	bool broken;	   /* a live ring through which no packet came */
+	uint32_t sent_ring_size;
+	uint32_t live; /* backends in the live ring */
+	uint64_t generation;
+	uint64_t digest;
+	uint64_t retry_at; /* 0: none */
+	uint32_t retry_ms;
+	char reason[MSG_REASON_LEN];
+};
+
+struct core_port {
+	struct core_vip *vip;
+	const struct model_port *conf; /* in vip->conf */
+	size_t n_backends;
+	struct core_backend *backends; /* as conf->backends */
+	struct core_port_run run;
+	bool dirty;	 /* look at the backends again */
+	bool ring_dirty; /* the ring is not what it should be */
+	uint32_t n_enabled;
+};
+
+struct core_vip {
+	struct htab_node node;
+	struct core *core;
+	struct model_vip conf;
+	struct core_port *ports; /* as conf.ports */
+	size_t n_ports;
+	enum core_phase phase;
+	uint64_t seen;	  /* serial of the last model that named it */
+	bool in_model;	  /* it still does (with "deletion" too) */
+	bool adopted;	  /* found in pinned maps */
+	bool configured;  /* conf is the scheduler's; else only what the maps hold */
+	bool in_maps;	  /* VIP_SET was sent */
+	bool reported;	  /* its deletion was told to the scheduler */
+	uint64_t del_seq; /* batch of its VIP_DEL */
+	uint64_t due_ns;  /* 0: nothing is waited for */
+	struct core_vip *timed_next, **timed_link;
+	struct core_vip *dirty_next;
+	bool dirty;
+	struct core_vip *ring_next;
+	bool want_ring;
+	bool told_dirty; /* nlbd does not know the newest */
+	bool ready;
+	uint32_t n_enabled, n_total;
+	char why[MSG_REASON_LEN]; /* not ready: why not */
+	enum core_route route;
+	char route_reason[MSG_REASON_LEN];
+	const struct model_refusal *refusal; /* the newest configuration was refused */
+};
+
+struct core {
+	const struct config *cfg;
+	const struct core_ops *ops;
+	void *user;
+	uint64_t now;
+
+	struct htab vips;
+	struct htab conds_by_id, conds_by_digest;
+	struct htab overrides, verdicts;
+	uint64_t next_id, next_generation, next_seq, serial;
+
+	struct model *model; /* accepted; NULL before the first */
+	struct model *held;  /* waits for core_accept() */
+	enum core_verdict held_why;
+	uint32_t held_removes, held_of;
+
+	bool maps_ready, dataplane_up, dataplane_native;
+	char dataplane_reason[MSG_REASON_LEN];
+	bool any_adopted;
+	bool in_flight;	  /* a batch is with the maps child */
+	bool need_commit; /* frames were sent since the last commit */
+	uint64_t seq;	  /* of the batch in flight */
+
+	bool feed_up, synced; /* synced: the full set was sent in this session */
+	bool sync_ok;	      /* the full set can be sent without taking a route away */
+	uint64_t sync_by;     /* ... or will be anyway */
+
+	struct core_vip *timed, *dirty, *ring;
+	uint64_t due_ns;
+	bool report_dirty, verdicts_dirty, overrides_dirty;
+	uint64_t n_enabled; /* over all VIPs */
+};
+
+/* core.c */
+struct core_vip *core_vip_find(const struct core *c, const struct addr *a);
+struct core_port *core_port_find(struct core_vip *v, uint8_t protocol, uint16_t port);
+struct core_backend *core_backend_find(struct core_port *p, const struct addr *a);
+void core_maps_send(struct core *c, uint16_t type, const void *data, size_t len);
+void core_vip_dirty(struct core_vip *v);
+void core_vip_due(struct core_vip *v, uint64_t at_ns); /* 0: nothing */
+
+/* core_vip.c: a VIP's run-time state made from its configuration */
+int core_vip_new(struct core *c, const struct addr *a, struct core_vip **ret);
+void core_vip_free(struct core_vip *v);
+int core_vip_configure(struct core_vip *v, const struct model_vip *conf);
+void core_vip_clear(struct core_vip *v); /* drops ports and conditions */
+
+/* core_cond.c */
+int core_cond_get(struct core *c, const struct model_port *p, const struct model_check *k,
+		  const struct addr *target, struct core_backend *be, struct core_use *use);
+void core_use_put(struct core *c, struct core_use *use);
+bool core_backend_judge(struct core_backend *be); /* true when its health changed */
+void core_backend_reason(const struct core_backend *be, char *buf, size_t len);
+
+/* core_run.c */
+enum core_be_state core_backend_state(const struct core_backend *be);
+const char *core_be_state_str(enum core_be_state state);
+const char *core_phase_str(enum core_phase phase);
+
+/* core_remove.c */
+void core_withdraw(struct core_vip *v);
+void core_revive(struct core_vip *v);
+void core_vip_timeout(struct core_vip *v);
+void core_remove_committed(struct core *c);
+
+/* core_over.c */
+bool core_override_find(const struct core *c, const struct core_key *key, enum model_admin *ret);
+void core_overrides_prune(struct core *c);
+void core_overrides_done(struct core *c);
+enum msg_hc_state core_verdict_find(const struct core *c, uint64_t digest);
+
+/* core_json.c */
+const char *core_report_state(const struct core_vip *v, const char **ret_reason);
+
+#endif

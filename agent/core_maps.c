@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the maps child says. At start it lists the services that it found in
+ * pinned maps (HAVE); each becomes a VIP and a port of which nothing but the
+ * key is known, and which stays untouched until a model says what to do with
+ * it. Then come results of what was sent, and the state of the program.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core_int.h"
+#include "log.h"
+
+/* reason comes from another process of ours, but is bounded all the same. */
+static void copy_reason(char dst[static MSG_REASON_LEN], const char *src)
+{
+	size_t n = strnlen(src, MSG_REASON_LEN - 1);
+
+	memcpy(dst, src, n);
+	dst[n] = '\0';
+}
+
+static int adopt(struct core *c, const struct msg_svc *have)
+{
+	struct core_vip *v = core_vip_find(c, &have->vip);
+	struct model_port *conf;
+	struct core_port *ports;
+	int r;
+
+	/* A list of our own services is pointless once a model runs. */
+	if (c->maps_ready)
+		return -EPROTO;
+	if (!v) {
+		r = core_vip_new(c, &have->vip, &v);
+		if (r < 0)
+			return r;
+	}
+	conf = reallocarray(v->conf.ports, v->n_ports + 1, sizeof(*conf));
+	if (!conf)
+		return -ENOMEM;
+	v->conf.ports = conf;
+	ports = reallocarray(v->ports, v->n_ports + 1, sizeof(*ports));
+	if (!ports)
+		return -ENOMEM;
+	v->ports = ports;
+	conf[v->n_ports] = (struct model_port){
+		.protocol = have->protocol,
+		.port = have->port,
+		.ring_size = have->ring_size,
+	};
+	ports[v->n_ports] = (struct core_port){.vip = v, .run = {.adopted = true}};
+	v->n_ports++;
+	v->conf.n_ports = v->n_ports;
+	for (size_t i = 0; i < v->n_ports; i++)
+		ports[i].conf = &conf[i];
+	v->adopted = true;
+	c->any_adopted = true;
+	return 0;
+}
+
+static void result(struct core *c, const struct msg_svc_result *res)
+{
+	struct core_vip *v = core_vip_find(c, &res->vip);
+	struct core_port *p = v ? core_port_find(v, res->protocol, res->port) : NULL;
+	struct core_port_run *run;
+	char text[ADDR_STRLEN];
+
+	/* Deleted or sent again since. */
+	if (!p || p->run.generation != res->generation)
+		return;
+	run = &p->run;
+	run->waiting = false;
+	run->broken = false;
+	run->failed = false;
+	if (res->state == MSG_SVC_PROVEN || (res->state == MSG_SVC_WRITTEN && !res->n_backends)) {
+		run->live = res->n_backends;
+		run->proven = res->n_backends > 0;
+		run->digest = res->ring_digest;
+		run->retry_ms = 0;
+		run->reason[0] = '\0';
+	} else {
+		/* A ring that was not written leaves the one before it live. */
+		run->failed = true;
+		copy_reason(run->reason, res->reason);
+		if (res->state == MSG_SVC_WRITTEN) {
+			run->live = res->n_backends;
+			run->proven = false;
+			run->broken = true;
+		}
+		run->retry_ms = run->retry_ms ? MIN2(run->retry_ms * 2, CORE_RETRY_MAX_MS)
+					      : CORE_RETRY_MIN_MS;
+		run->retry_at = c->now + CORE_MS * run->retry_ms;
+		log_err("service not in the data plane",
+			"vip=%s service=%s/%u reason=\"%s\" proven=%s retry_ms=%u",
+			addr_str(&res->vip, text), model_protocol_str(res->protocol), res->port,
+			run->reason, run->proven ? "earlier" : "no", run->retry_ms);
+		v->told_dirty = true;
+		c->report_dirty = true;
+	}
+	core_vip_dirty(v);
+}
+
+static void dataplane(struct core *c, const struct msg_dataplane *dp)
+{
+	bool up = dp->up;
+
+	c->dataplane_native = dp->native;
+	copy_reason(c->dataplane_reason, dp->reason);
+	if (up)
+		log_notice("data plane", "state=up mode=%s", dp->native ? "native" : "generic");
+	else
+		log_err("data plane", "state=down reason=\"%s\"", c->dataplane_reason);
+	c->dataplane_up = up;
+	c->report_dirty = true;
+	if (c->feed_up)
+		c->ops->dataplane(c->user, up);
+}
+
+void core_maps_frame(struct core *c, uint16_t type, const void *data, size_t len, uint64_t now_ns)
+{
+	const struct msg_batch *batch = data;
+
+	c->now = now_ns;
+	if (type == MSG_MAPS_HAVE && len == sizeof(struct msg_svc)) {
+		if (adopt(c, data) < 0)
+			log_warning("adopted service ignored", "type=%u", type);
+	} else if (type == MSG_MAPS_READY && len == sizeof(struct msg_dataplane)) {
+		c->maps_ready = true;
+		dataplane(c, data);
+	} else if (type == MSG_MAPS_DATAPLANE && len == sizeof(struct msg_dataplane)) {
+		dataplane(c, data);
+	} else if (type == MSG_MAPS_SVC_RESULT && len == sizeof(struct msg_svc_result)) {
+		result(c, data);
+	} else if (type == MSG_MAPS_COMMITTED && len == sizeof(*batch)) {
+		if (batch->seq != c->seq)
+			return;
+		c->in_flight = false;
+		core_remove_committed(c);
+	} else {
+		log_warning("unexpected frame from the maps child", "type=%u length=%zu", type,
+			    len);
+	}
+}

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One batch: what the notes amount to.
+ *
+ *   1. Each dirty port is counted anew, each dirty VIP judged anew.
+ *   2. VIPs whose line for nlbd changed are told. This comes before the maps,
+ *      so that a route is on its way out before its ring is emptied.
+ *   3. If no batch is with the maps child, the rings that differ are sent as
+ *      one: an SVC_SET for each service and a COMMIT.
+ *
+ * Ready (invariant 1). A VIP becomes ready when the first health round of each
+ * of its ports is done and each service that has an enabled backend is proven.
+ * From then on a port that is added, or that comes back from nothing, does not
+ * take the route away from the others: the VIP stays ready as long as one
+ * service with an enabled backend is proven and none is broken.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core_int.h"
+#include "log.h"
+
+enum core_be_state core_backend_state(const struct core_backend *be)
+{
+	enum model_admin admin = be->has_override ? be->override : be->conf.admin;
+
+	if (admin == MODEL_ADMIN_DOWN)
+		return CORE_BE_DISABLED;
+	if (admin == MODEL_ADMIN_DRAIN || be->conf.weight == 0)
+		return CORE_BE_DRAIN;
+	if (be->health == MSG_HC_UP)
+		return CORE_BE_UP;
+	return be->health == MSG_HC_DOWN ? CORE_BE_DOWN : CORE_BE_UNKNOWN;
+}
+
+const char *core_be_state_str(enum core_be_state state)
+{
+	static const char *const names[] = {
+		[CORE_BE_UNKNOWN] = "unknown",	 [CORE_BE_UP] = "up",
+		[CORE_BE_DOWN] = "down",	 [CORE_BE_DRAIN] = "drain",
+		[CORE_BE_DISABLED] = "disabled",
+	};
+
+	return names[state];
+}
+
+const char *core_phase_str(enum core_phase phase)
+{
+	static const char *const names[] = {
+		[CORE_WANTED] = "wanted",	[CORE_WITHDRAWING] = "withdrawing",
+		[CORE_HOLD_DOWN] = "hold-down", [CORE_DELETING] = "deleting",
+		[CORE_DELETED] = "deleted",
+	};
+
+	return names[phase];
+}
+
+/* ---- counting ---- */
+
+static void log_backend(const struct core_backend *be, enum core_be_state was)
+{
+	const struct core_port *p = be->port;
+	char vip[ADDR_STRLEN], addr[ADDR_STRLEN], reason[MSG_REASON_LEN + HC_REASON_LEN];
+	/* What everything does after a start is not worth a notice each. */
+	int level = was == CORE_BE_UNKNOWN && be->state == CORE_BE_UP ? LOG_INFO : LOG_NOTICE;
+
+	if (!log_enabled(level))
+		return;
+	core_backend_reason(be, reason, sizeof(reason));
+	log_event(level, "backend", "vip=%s service=%s/%u backend=%s state=%s was=%s reason=\"%s\"",
+		  addr_str(&p->vip->conf.addr, vip), model_protocol_str(p->conf->protocol),
+		  p->conf->port, addr_str(&be->conf.addr, addr), core_be_state_str(be->state),
+		  core_be_state_str(was), reason);
+}
+
+static void count_port(struct core_port *p)
+{
+	struct core_vip *v = p->vip;
+	bool unknown = false;
+
+	p->dirty = false;
+	p->n_enabled = 0;
+	for (size_t i = 0; i < p->n_backends; i++) {
+		struct core_backend *be = &p->backends[i];
+		enum core_be_state was = be->state;
+
+		be->state = core_backend_state(be);
+		if (be->state != was) {
+			v->told_dirty = true;
+			log_backend(be, was);
+		}
+		p->n_enabled += be->state == CORE_BE_UP;
+		unknown |= be->state == CORE_BE_UNKNOWN;
+		if (be->ring_weight != (be->state == CORE_BE_UP ? be->conf.weight : 0))
+			p->ring_dirty = true;
+	}
+	if (!unknown || p->vip->core->now >= p->run.first_by)
+		p->run.first_done = true;
+	if (!p->run.sent || p->run.sent_ring_size != p->conf->ring_size)
+		p->ring_dirty = true;
+}
+
+/* ---- ready or not ---- */
+
+static bool why_not(struct core_vip *v, const struct core_port *p, const char *what)
+{
+	char why[MSG_REASON_LEN];
+
+	snprintf(why, sizeof(why), "%s/%u: %s", model_protocol_str(p->conf->protocol),
+		 p->conf->port, what);
+	if (strcmp(why, v->why) != 0) {
+		memcpy(v->why, why, sizeof(why));
+		v->told_dirty = true;
+		v->core->report_dirty = true;
+	}
+	return false;
+}
+
+static bool judge_vip(struct core_vip *v)
+{
+	const struct core_port *missing = NULL;
+	bool served = false;
+
+	for (size_t i = 0; i < v->n_ports; i++) {
+		const struct core_port *p = &v->ports[i];
+
+		if (!p->run.first_done) {
+			if (!v->ready)
+				return why_not(v, p, "the first health round is not done");
+			continue;
+		}
+		if (!p->n_enabled)
+			continue;
+		if (p->run.broken)
+			return why_not(v, p, p->run.reason);
+		if (p->run.proven)
+			served = true;
+		else if (!missing || p->run.failed)
+			missing = p;
+	}
+	if (missing && !(v->ready && served))
+		return why_not(v, missing,
+			       missing->run.failed ? missing->run.reason
+						   : "the data plane has not proven it yet");
+	if (v->why[0]) {
+		v->why[0] = '\0';
+		v->told_dirty = true;
+		v->core->report_dirty = true;
+	}
+	return true;
+}
+
+static uint64_t next_due(const struct core_vip *v)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (size_t i = 0; i < v->n_ports; i++) {
+		const struct core_port_run *run = &v->ports[i].run;
+
+		if (!run->first_done)
+			due = MIN2(due, run->first_by);
+		if (run->retry_at)
+			due = MIN2(due, run->retry_at);
+	}
+	return due == UINT64_MAX ? 0 : due;
+}
+
+static void want_ring(struct core_vip *v)
+{
+	if (v->want_ring)
+		return;
+	v->want_ring = true;
+	v->ring_next = v->core->ring;
+	v->core->ring = v;
+}
+
+static void run_vip(struct core_vip *v)
+{
+	struct core *c = v->core;
+	uint32_t enabled = 0, total = 0;
+	bool ready;
+
+	if (!v->configured)
+		return;
+	for (size_t i = 0; i < v->n_ports; i++) {
+		struct core_port *p = &v->ports[i];
+
+		if (p->dirty)
+			count_port(p);
+		enabled += p->n_enabled;
+		total += (uint32_t)p->n_backends;
+		/* Nothing is in the ring that could carry the first packet. */
+		if (!p->run.live)
+			p->run.proven = false;
+		if (p->ring_dirty && p->run.first_done)
+			want_ring(v);
+	}
+	ready = judge_vip(v);
+	if (ready != v->ready || enabled != v->n_enabled || total != v->n_total) {
+		v->told_dirty = true;
+		c->report_dirty = true;
+	}
+	c->n_enabled += enabled;
+	c->n_enabled -= v->n_enabled;
+	v->ready = ready;
+	v->n_enabled = enabled;
+	v->n_total = total;
+	if (v->phase == CORE_WANTED)
+		core_vip_due(v, next_due(v));
+}
+
+static void tell_vip(struct core_vip *v)
+{
+	if (!v->told_dirty || v->phase != CORE_WANTED || !v->configured)
+		return;
+	v->told_dirty = false;
+	if (v->core->synced)
+		v->core->ops->vip(v->core->user, v);
+}
+
+/* ---- rings ---- */
+
+static void send_service(struct core_port *p)
+{
+	struct core_vip *v = p->vip;
+	struct core *c = v->core;
+	size_t len = sizeof(struct msg_svc) + p->n_enabled * sizeof(struct msg_backend);
+	_cleanup_free_ struct msg_svc *svc = calloc(1, len);
+	struct msg_backend *out;
+
+	/* Stays dirty, and is tried again with the next batch. */
+	if (!svc)
+		return;
+	out = (struct msg_backend *)(svc + 1);
+	svc->vip = v->conf.addr;
+	svc->port = p->conf->port;
+	svc->protocol = p->conf->protocol;
+	svc->ring_size = p->conf->ring_size;
+	svc->n_backends = p->n_enabled;
+	svc->generation = ++c->next_generation;
+	for (size_t i = 0; i < p->n_backends; i++) {
+		struct core_backend *be = &p->backends[i];
+
+		be->ring_weight = be->state == CORE_BE_UP ? be->conf.weight : 0;
+		if (!be->ring_weight)
+			continue;
+		out->addr = be->conf.addr;
+		out->weight = be->ring_weight;
+		out++;
+	}
+	p->ring_dirty = false;
+	p->run.sent = true;
+	p->run.waiting = true;
+	p->run.sent_ring_size = svc->ring_size;
+	p->run.generation = svc->generation;
+	p->run.retry_at = 0;
+	if (!p->n_enabled)
+		p->run.live = 0;
+	core_maps_send(c, MSG_MAPS_SVC_SET, svc, len);
+}
+
+static void send_vip(struct core_vip *v)
+{
+	struct core *c = v->core;
+
+	v->want_ring = false;
+	if (v->phase == CORE_DELETING || v->phase == CORE_DELETED)
+		return;
+	if (!v->in_maps) {
+		struct msg_vip msg = {.vip = v->conf.addr};
+
+		core_maps_send(c, MSG_MAPS_VIP_SET, &msg, sizeof(msg));
+		v->in_maps = true;
+	}
+	for (size_t i = 0; i < v->n_ports; i++)
+		if (v->ports[i].ring_dirty && v->ports[i].run.first_done)
+			send_service(&v->ports[i]);
+}
+
+static void send_batch(struct core *c)
+{
+	struct msg_batch batch;
+
+	while (c->ring) {
+		struct core_vip *v = c->ring;
+
+		c->ring = v->ring_next;
+		send_vip(v);
+	}
+	if (!c->need_commit)
+		return;
+	c->need_commit = false;
+	c->in_flight = true;
+	c->seq = batch.seq = ++c->next_seq;
+	c->ops->maps(c->user, MSG_MAPS_COMMIT, &batch, sizeof(batch));
+}
+
+/* ---- the full set for nlbd ---- */
+
+static void find_unsettled(struct htab_node *node, void *arg)
+{
+	struct core_vip *v = container_of(node, struct core_vip, node);
+	bool *unsettled = arg;
+
+	if (v->phase != CORE_WANTED || !v->adopted || v->ready)
+		return;
+	for (size_t i = 0; i < v->n_ports; i++) {
+		const struct core_port *p = &v->ports[i];
+
+		if (!p->run.first_done || p->ring_dirty || p->run.waiting)
+			*unsettled = true;
+	}
+}
+
+static void resend_gone(struct htab_node *node, void *arg)
+{
+	struct core_vip *v = container_of(node, struct core_vip, node);
+	struct core *c = arg;
+
+	v->told_dirty = false;
+	if (v->phase != CORE_WITHDRAWING)
+		return;
+	c->ops->gone(c->user, &v->conf.addr);
+	core_vip_due(v, c->now + CORE_WITHDRAW_MS * CORE_MS);
+}
+
+/*
+ * The full set replaces what nlbd knew. After an agent's restart it knew more
+ * than we do yet, so it is sent only when each VIP that was found in the maps
+ * has its first verdicts and results again, or has had its time.
+ */
+static void run_sync(struct core *c)
+{
+	bool unsettled = false;
+
+	if (!c->sync_ok && c->model) {
+		if (c->now < c->sync_by)
+			htab_each(&c->vips, find_unsettled, &unsettled);
+		c->sync_ok = !unsettled;
+		if (unsettled)
+			c->due_ns = MIN2(c->due_ns, c->sync_by);
+	}
+	if (!c->sync_ok || !c->feed_up || c->synced)
+		return;
+	c->ops->sync(c->user);
+	c->synced = true;
+	htab_each(&c->vips, resend_gone, c);
+}
+
+/* ---- the batch ---- */
+
+static void run_timers(struct core *c)
+{
+	struct core_vip *v, *next;
+
+	if (c->now < c->due_ns)
+		return;
+	for (v = c->timed; v; v = next) {
+		next = v->timed_next;
+		if (v->due_ns <= c->now)
+			core_vip_timeout(v);
+	}
+	c->due_ns = UINT64_MAX;
+	for (v = c->timed; v; v = v->timed_next)
+		c->due_ns = MIN2(c->due_ns, v->due_ns);
+}
+
+static void flush_notes(struct core *c)
+{
+	if (c->report_dirty)
+		c->ops->report(c->user);
+	if (c->verdicts_dirty)
+		c->ops->verdicts(c->user);
+	if (c->overrides_dirty)
+		c->ops->overrides(c->user);
+	c->report_dirty = c->verdicts_dirty = c->overrides_dirty = false;
+}
+
+void core_run(struct core *c, uint64_t now_ns)
+{
+	uint64_t enabled = c->n_enabled;
+	struct core_vip *v, *todo;
+
+	c->now = now_ns;
+	run_timers(c);
+	todo = c->dirty;
+	c->dirty = NULL;
+	for (v = todo; v; v = v->dirty_next)
+		run_vip(v);
+	if (enabled > 1 && !c->n_enabled)
+		log_warning("every backend of every VIP is out: is this node cut off?", "were=%llu",
+			    (unsigned long long)enabled);
+	run_sync(c);
+	while (todo) {
+		v = todo;
+		todo = v->dirty_next;
+		v->dirty = false;
+		tell_vip(v);
+	}
+	if (!c->in_flight)
+		send_batch(c);
+	flush_notes(c);
+}
+
+uint64_t core_due(const struct core *c)
+{
+	return c->due_ns;
+}
