@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a condition asks for: the configured half of it, decoded from the
+ * parent's frame, checked, and never changed afterwards. docs/health.md is the
+ * specification of each field.
+ */
+#ifndef NLB_AGENT_HC_CHECK_H
+#define NLB_AGENT_HC_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "msg.h"
+
+#define HC_INTERVAL_MIN_MS 10u
+#define HC_INTERVAL_MAX_MS 86400000u
+#define HC_TIMEOUT_MAX_MS  3600000u
+#define HC_STRING_MAX	   1024u /* path, body */
+#define HC_NAME_MAX	   255u	 /* method, host, sni */
+
+struct hc_check {
+	struct addr target;
+	uint16_t port;
+	uint8_t type; /* enum msg_hc_type */
+	bool verify;
+	uint16_t rise, fall;
+	uint32_t interval_ms;
+	uint32_t timeout_ms;
+	uint16_t body_len;
+	uint8_t n_status; /* at least one for HTTP and HTTPS */
+	struct msg_status_range status[MSG_HC_STATUS_RANGES];
+	/* Never NULL; method and path have their defaults filled in. */
+	const char *method, *path, *host, *body, *sni;
+	/* For the search of body: hc_http_parse.c, hc_match. */
+	const uint16_t *body_next;
+};
+
+/*
+ * Decodes a MSG_HC_SET frame. Returns 0; -EPROTO when the frame's lengths do
+ * not add up (parent and child are out of step); -EINVAL for a value outside
+ * of its bounds, with *ret_what naming it; -ENOMEM.
+ */
+int hc_check_new(const void *frame, size_t len, struct hc_check **ret, const char **ret_what);
+void hc_check_free(struct hc_check *c);
+
+/* Would both send the same probe and judge its answer alike? Timing does not count. */
+bool hc_check_same_probe(const struct hc_check *a, const struct hc_check *b);
+bool hc_check_same_timing(const struct hc_check *a, const struct hc_check *b);
+
+bool hc_check_status_ok(const struct hc_check *c, unsigned int status);
+
+#endif

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The HTTP and HTTPS checks. A probe goes through its phases: connect, for
+ * HTTPS the TLS handshake, send the request, read the answer; one function
+ * advances it as far as it gets, on each event of its socket and once more at
+ * the deadline. The request is made anew when it could not be written at once:
+ * that is rare, and nothing has to be kept for it.
+ */
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "hc_http.h"
+#include "hc_http_parse.h"
+#include "hc_sock.h"
+#include "util.h"
+
+/* What is read in one go; then other probes get their turn. */
+#define READ_LEN 16384u
+#define READ_MAX 4u
+
+enum http_phase {
+	HTTP_CONNECT,
+	HTTP_HANDSHAKE,
+	HTTP_SEND,
+	HTTP_ANSWER,
+};
+
+struct hc_http_probe {
+	struct hc_probe p;
+	struct loop_io io;
+	int fd;	  /* -1 when there is none */
+	SSL *ssl; /* NULL for HTTP, and before the handshake */
+	enum http_phase phase;
+	uint32_t events; /* that io waits for */
+	size_t sent;	 /* bytes of the request */
+	struct hc_http_parser parser;
+};
+
+static struct hc_http_probe *http_probe(const struct hc_probe *p)
+{
+	return container_of(p, struct hc_http_probe, p);
+}
+
+size_t hc_http_request(const struct hc_check *c, char buf[static HC_HTTP_REQUEST_MAX])
+{
+	char target[ADDR_STRLEN], host[HC_NAME_MAX + 1];
+	bool v6 = !addr_is_v4(&c->target);
+	uint16_t usual = c->type == MSG_HC_HTTPS ? 443 : 80;
+	int n;
+
+	addr_str(&c->target, target);
+	if (c->host[0])
+		snprintf(host, sizeof(host), "%s", c->host);
+	else if (c->port == usual)
+		snprintf(host, sizeof(host), v6 ? "[%s]" : "%s", target);
+	else
+		snprintf(host, sizeof(host), v6 ? "[%s]:%u" : "%s:%u", target, c->port);
+	n = snprintf(buf, HC_HTTP_REQUEST_MAX,
+		     "%s %s HTTP/1.1\r\n"
+		     "Host: %s\r\n"
+		     "User-Agent: nlb-agent\r\n"
+		     "Accept: */*\r\n"
+		     "Connection: close\r\n"
+		     "\r\n",
+		     c->method, c->path, host);
+	return (size_t)n;
+}
+
+/*
+ * The steps. Each returns 0 when the next may be taken, the EPOLL* events to
+ * wait for, or -1 when the probe is over (and gone).
+ */
+#define HTTP_OVER (-1)
+
+static int step_connect(struct hc_http_probe *h)
+{
+	struct hc_http *ctx = h->p.ctx;
+	int r = hc_sock_connected(h->fd);
+
+	if (r == -EINPROGRESS)
+		return EPOLLOUT;
+	if (r < 0) {
+		hc_sock_failed(&h->p, -r, false);
+		return HTTP_OVER;
+	}
+	h->phase = HTTP_SEND;
+	if (h->p.check->type != MSG_HC_HTTPS)
+		return 0;
+	h->phase = HTTP_HANDSHAKE;
+	r = hc_tls_open(ctx->tls, h->fd, h->p.check, &h->ssl);
+	if (r == 0)
+		return 0;
+	hc_done(&h->p, MSG_HC_LOCAL, (uint32_t)-r);
+	return HTTP_OVER;
+}
+
+/* What a TLS operation that did not succeed means for the probe. */
+static int tls_outcome(struct hc_http_probe *h, int r, const struct hc_tls_err *err)
+{
+	if (r == HC_TLS_READ)
+		return EPOLLIN;
+	if (r == HC_TLS_WRITE)
+		return EPOLLOUT;
+	if (r == HC_TLS_EOF)
+		hc_done(&h->p, MSG_HC_CLOSED, 0);
+	else
+		hc_done(&h->p, err->reason, err->detail);
+	return HTTP_OVER;
+}
+
+static int step_handshake(struct hc_http_probe *h)
+{
+	struct hc_tls_err err;
+	int r = hc_tls_handshake(h->ssl, &err);
+
+	if (r < 0)
+		return tls_outcome(h, r, &err);
+	h->phase = HTTP_SEND;
+	return 0;
+}
+
+static int step_send(struct hc_http_probe *h)
+{
+	char request[HC_HTTP_REQUEST_MAX];
+	size_t len = hc_http_request(h->p.check, request);
+
+	while (h->sent < len) {
+		struct hc_tls_err err;
+		ssize_t n;
+
+		if (h->ssl) {
+			n = hc_tls_send(h->ssl, request + h->sent, len - h->sent, &err);
+			if (n < 0)
+				return tls_outcome(h, (int)n, &err);
+		} else {
+			n = send(h->fd, request + h->sent, len - h->sent, MSG_NOSIGNAL);
+			if (n < 0 && errno == EAGAIN)
+				return EPOLLOUT;
+			if (n < 0) {
+				hc_sock_failed(&h->p, errno, false);
+				return HTTP_OVER;
+			}
+		}
+		h->sent += (size_t)n;
+	}
+	h->phase = HTTP_ANSWER;
+	return 0;
+}
+
+/* Reads once: bytes, 0 at the end, -EAGAIN; or the events to wait for, or over, in *ret. */
+static ssize_t http_read(struct hc_http_probe *h, void *buf, size_t len, int *ret)
+{
+	struct hc_tls_err err;
+	ssize_t n;
+
+	if (h->ssl) {
+		n = hc_tls_recv(h->ssl, buf, len, &err);
+		if (n == HC_TLS_EOF)
+			return 0;
+		if (n < 0)
+			*ret = tls_outcome(h, (int)n, &err);
+		return n;
+	}
+	n = recv(h->fd, buf, len, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		*ret = EPOLLIN;
+	} else if (n < 0) {
+		hc_sock_failed(&h->p, errno, false);
+		*ret = HTTP_OVER;
+	}
+	return n;
+}
+
+static int step_answer(struct hc_http_probe *h)
+{
+	struct hc_http_parser *ps = &h->parser;
+	uint8_t buf[READ_LEN];
+
+	for (unsigned int i = 0; i < READ_MAX; i++) {
+		int ret = 0;
+		ssize_t n = http_read(h, buf, sizeof(buf), &ret);
+
+		if (n < 0)
+			return ret;
+		if (n == 0)
+			hc_http_eof(ps);
+		else if (!hc_http_feed(ps, buf, (size_t)n))
+			continue;
+		hc_done(&h->p, ps->reason, ps->detail);
+		return HTTP_OVER;
+	}
+	return EPOLLIN;
+}
+
+static void http_advance(struct hc_probe *p)
+{
+	static int (*const steps[])(struct hc_http_probe * h) = {
+		[HTTP_CONNECT] = step_connect,
+		[HTTP_HANDSHAKE] = step_handshake,
+		[HTTP_SEND] = step_send,
+		[HTTP_ANSWER] = step_answer,
+	};
+	struct hc_http_probe *h = http_probe(p);
+	struct hc_http *ctx = p->ctx;
+	int r;
+
+	do {
+		r = steps[h->phase](h);
+	} while (r == 0);
+	if (r == HTTP_OVER || (uint32_t)r == h->events)
+		return;
+	h->events = (uint32_t)r;
+	r = loop_io_mod(ctx->loop, &h->io, h->events);
+	if (r < 0)
+		hc_done(p, MSG_HC_LOCAL, (uint32_t)-r);
+}
+
+static void http_on_io(struct loop_io *io, uint32_t events _unused_)
+{
+	http_advance(&container_of(io, struct hc_http_probe, io)->p);
+}
+
+static void http_start(struct hc_probe *p)
+{
+	struct hc_http_probe *h = http_probe(p);
+	struct hc_http *ctx = p->ctx;
+	int r;
+
+	h->io = LOOP_IO_INIT;
+	h->fd = -1;
+	h->phase = HTTP_CONNECT;
+	h->events = EPOLLOUT;
+	hc_http_parser_init(&h->parser, p->check);
+	r = hc_sock_connect(p->check, &h->fd);
+	if (r == 0)
+		r = loop_io_add(ctx->loop, &h->io, h->fd, h->events, http_on_io);
+	if (r < 0)
+		hc_sock_failed(p, -r, true);
+}
+
+static enum msg_hc_phase http_phase(const struct hc_probe *p)
+{
+	switch (http_probe(p)->phase) {
+	case HTTP_CONNECT:
+		return MSG_HC_PHASE_CONNECT;
+	case HTTP_HANDSHAKE:
+		return MSG_HC_PHASE_TLS;
+	default:
+		return MSG_HC_PHASE_ANSWER;
+	}
+}
+
+static void http_stop(struct hc_probe *p)
+{
+	struct hc_http_probe *h = http_probe(p);
+	struct hc_http *ctx = p->ctx;
+
+	SSL_free(h->ssl);
+	loop_io_del(ctx->loop, &h->io);
+	if (h->fd >= 0)
+		close(h->fd);
+}
+
+const struct hc_kind hc_http_kind = {
+	.size = sizeof(struct hc_http_probe),
+	.n_fds = 1,
+	.start = http_start,
+	.poll = http_advance,
+	.phase = http_phase,
+	.stop = http_stop,
+};
+
+/* The same but for the context, which has the TLS half. */
+const struct hc_kind hc_https_kind = {
+	.size = sizeof(struct hc_http_probe),
+	.n_fds = 1,
+	.start = http_start,
+	.poll = http_advance,
+	.phase = http_phase,
+	.stop = http_stop,
+};

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The ICMP check.
+ *
+ * Probes under way stand in an array of slots. A request carries the cookie,
+ * which tells our replies from another program's and from forged ones, and a
+ * token: the slot's number and the serial number of its use, so that a reply to an
+ * earlier use of the slot is seen as late. A reply counts when the cookie, the
+ * token, the sequence number, the id (a ping socket picks its own, and the
+ * kernel compares it) and the source address are those of the request.
+ */
+#include <errno.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "hc_icmp.h"
+#include "hc_icmp_wire.h"
+#include "hc_sock.h"
+#include "util.h"
+
+/* <linux/icmp.h> has these, but does not go together with the C library's headers. */
+#ifndef ICMP_FILTER
+#define ICMP_FILTER 1
+#endif
+
+#define ICMP_RCVBUF    (4 << 20) /* as much of it as net.core.rmem_max allows */
+#define ICMP_READ_MAX  256	 /* replies in one go; then others get their turn */
+#define ICMP_SLOTS_MIN 64u
+
+struct hc_icmp_probe {
+	struct hc_probe p;
+	uint32_t slot;
+	bool in_slot;
+};
+
+struct icmp_sock {
+	struct loop_io io;
+	struct hc_icmp *ic;
+	int fd;	 /* -1 when there is none */
+	int err; /* -errno, then */
+	bool v6;
+	bool raw;
+};
+
+struct icmp_slot {
+	struct hc_icmp_probe *probe; /* NULL: free */
+	uint32_t serial;	     /* of its latest use */
+	uint32_t next_free;
+};
+
+struct hc_icmp {
+	struct loop *loop;
+	struct icmp_sock socks[2]; /* IPv4, IPv6 */
+	uint64_t cookie;
+	uint16_t id;
+	struct icmp_slot *slots;
+	uint32_t n_slots;
+	uint32_t first_free; /* n_slots: none */
+	struct hc_icmp_stats stats;
+};
+
+/* ---- slots ---- */
+
+static int slots_grow(struct hc_icmp *ic)
+{
+	uint32_t n = MAX2(ICMP_SLOTS_MIN, ic->n_slots * 2);
+	struct icmp_slot *slots = reallocarray(ic->slots, n, sizeof(*slots));
+
+	if (!slots)
+		return -ENOMEM;
+	for (uint32_t i = ic->n_slots; i < n; i++)
+		slots[i] = (struct icmp_slot){.next_free = i + 1};
+	ic->slots = slots;
+	ic->first_free = ic->n_slots;
+	ic->n_slots = n;
+	return 0;
+}
+
+static int slot_take(struct hc_icmp *ic, struct hc_icmp_probe *ip)
+{
+	struct icmp_slot *s;
+
+	if (ic->first_free == ic->n_slots && slots_grow(ic) < 0)
+		return -ENOMEM;
+	ip->slot = ic->first_free;
+	ip->in_slot = true;
+	s = &ic->slots[ip->slot];
+	ic->first_free = s->next_free;
+	s->probe = ip;
+	s->serial++;
+	return 0;
+}
+
+static void slot_give(struct hc_icmp *ic, struct hc_icmp_probe *ip)
+{
+	struct icmp_slot *s = &ic->slots[ip->slot];
+
+	s->probe = NULL;
+	s->next_free = ic->first_free;
+	ic->first_free = ip->slot;
+	ip->in_slot = false;
+}
+
+static uint64_t slot_token(const struct hc_icmp *ic, uint32_t slot)
+{
+	return (uint64_t)ic->slots[slot].serial << 32 | slot;
+}
+
+/* Both the slot and its use show in it, for those who read a capture. */
+static uint16_t token_seq(uint64_t token)
+{
+	return (uint16_t)(token ^ token >> 32);
+}
+
+/* ---- replies ---- */
+
+static void reply(struct icmp_sock *s, const void *data, size_t len,
+		  const struct sockaddr_storage *from)
+{
+	struct hc_icmp *ic = s->ic;
+	struct hc_icmp_probe *ip;
+	struct hc_icmp_echo e;
+	struct addr src;
+	uint32_t slot;
+	int r;
+
+	r = hc_icmp_parse(s->v6, s->raw && !s->v6, data, len, &e);
+	if (r == -EBADMSG) {
+		ic->stats.bad++;
+		return;
+	}
+	slot = (uint32_t)e.token;
+	if (r < 0 || e.cookie != ic->cookie || (s->raw && e.id != ic->id) || slot >= ic->n_slots ||
+	    e.seq != token_seq(e.token)) {
+		ic->stats.foreign++;
+		return;
+	}
+	ip = ic->slots[slot].probe;
+	if (!ip || e.token != slot_token(ic, slot)) {
+		ic->stats.late++;
+		return;
+	}
+	if (addr_from_sockaddr(from, &src) < 0 || addr_cmp(&src, &ip->p.check->target) != 0) {
+		ic->stats.foreign++;
+		return;
+	}
+	ic->stats.matched++;
+	hc_done(&ip->p, MSG_HC_OK, 0);
+}
+
+/* Bounded: whoever floods us with replies must not keep the other checks waiting. */
+static void icmp_read(struct icmp_sock *s)
+{
+	for (unsigned int i = 0; i < ICMP_READ_MAX && s->fd >= 0; i++) {
+		/* An IPv4 header with all its options, and one byte to tell a longer one. */
+		uint8_t buf[60 + HC_ICMP_LEN + 1];
+		struct sockaddr_storage from = {0};
+		socklen_t from_len = sizeof(from);
+		ssize_t n =
+			recvfrom(s->fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &from_len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return;
+		reply(s, buf, (size_t)n, &from);
+	}
+}
+
+static void icmp_on_io(struct loop_io *io, uint32_t events _unused_)
+{
+	icmp_read(container_of(io, struct icmp_sock, io));
+}
+
+/* ---- probes ---- */
+
+static struct hc_icmp_probe *icmp_probe(struct hc_probe *p)
+{
+	return container_of(p, struct hc_icmp_probe, p);
+}
+
+static struct icmp_sock *sock_of(const struct hc_probe *p)
+{
+	struct hc_icmp *ic = p->ctx;
+
+	return &ic->socks[!addr_is_v4(&p->check->target)];
+}
+
+static void icmp_start(struct hc_probe *p)
+{
+	struct hc_icmp_probe *ip = icmp_probe(p);
+	struct icmp_sock *s = sock_of(p);
+	struct hc_icmp *ic = p->ctx;
+	uint8_t buf[HC_ICMP_LEN];
+	struct sockaddr_storage to;
+	socklen_t to_len = addr_to_sockaddr(&p->check->target, 0, &to);
+	struct hc_icmp_echo e = {.id = ic->id, .cookie = ic->cookie};
+
+	if (s->fd < 0) {
+		hc_done(p, MSG_HC_LOCAL, (uint32_t)-s->err);
+		return;
+	}
+	if (slot_take(ic, ip) < 0) {
+		hc_done(p, MSG_HC_LOCAL, ENOMEM);
+		return;
+	}
+	e.token = slot_token(ic, ip->slot);
+	e.seq = token_seq(e.token);
+	hc_icmp_build(s->v6, &e, buf);
+	if (sendto(s->fd, buf, sizeof(buf), 0, (struct sockaddr *)&to, to_len) < 0) {
+		hc_sock_failed(p, errno, true);
+		return;
+	}
+	ic->stats.sent++;
+}
+
+static void icmp_poll(struct hc_probe *p)
+{
+	icmp_read(sock_of(p));
+}
+
+static void icmp_stop(struct hc_probe *p)
+{
+	struct hc_icmp_probe *ip = icmp_probe(p);
+
+	if (ip->in_slot)
+		slot_give(p->ctx, ip);
+}
+
+const struct hc_kind hc_icmp_kind = {
+	.size = sizeof(struct hc_icmp_probe),
+	.n_fds = 0,
+	.start = icmp_start,
+	.poll = icmp_poll,
+	.stop = icmp_stop,
+};
+
+/* ---- sockets ---- */
+
+/* Echo replies only; without the filter we'd be woken by every ICMP message of the host. */
+static int icmp_filter(const struct icmp_sock *s)
+{
+	struct icmp6_filter f6;
+	uint32_t f4 = ~(1u << 0); /* a set bit blocks that type; 0 is the echo reply */
+
+	if (!s->v6)
+		return setsockopt(s->fd, SOL_RAW, ICMP_FILTER, &f4, sizeof(f4)) < 0 ? -errno : 0;
+	ICMP6_FILTER_SETBLOCKALL(&f6);
+	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &f6);
+	return setsockopt(s->fd, IPPROTO_ICMPV6, ICMP6_FILTER, &f6, sizeof(f6)) < 0 ? -errno : 0;
+}
+
+static int icmp_open(struct icmp_sock *s)
+{
+	int family = s->v6 ? AF_INET6 : AF_INET, proto = s->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	int size = ICMP_RCVBUF, r;
+
+	s->raw = true;
+	s->fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
+	if (s->fd < 0 && errno == EPERM) {
+		s->raw = false;
+		s->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
+	}
+	if (s->fd < 0)
+		return -errno;
+	/* Not essential: with the default size a burst of replies may be cut. */
+	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	r = s->raw ? icmp_filter(s) : 0;
+	if (r == 0)
+		r = loop_io_add(s->ic->loop, &s->io, s->fd, EPOLLIN, icmp_on_io);
+	if (r < 0) {
+		close(s->fd);
+		s->fd = -1;
+	}
+	return r;
+}
+
+int hc_icmp_new(struct loop *l, struct hc_icmp **ret)
+{
+	struct hc_icmp *ic = calloc(1, sizeof(*ic));
+
+	if (!ic)
+		return -ENOMEM;
+	if (getrandom(&ic->cookie, sizeof(ic->cookie), 0) != sizeof(ic->cookie) ||
+	    getrandom(&ic->id, sizeof(ic->id), 0) != sizeof(ic->id)) {
+		free(ic);
+		return -EIO;
+	}
+	ic->loop = l;
+	for (unsigned int i = 0; i < ARRAY_SIZE(ic->socks); i++) {
+		struct icmp_sock *s = &ic->socks[i];
+
+		s->ic = ic;
+		s->v6 = i == 1;
+		s->io = LOOP_IO_INIT;
+		s->err = icmp_open(s);
+	}
+	*ret = ic;
+	return 0;
+}
+
+void hc_icmp_free(struct hc_icmp *ic)
+{
+	if (!ic)
+		return;
+	for (unsigned int i = 0; i < ARRAY_SIZE(ic->socks); i++) {
+		loop_io_del(ic->loop, &ic->socks[i].io);
+		if (ic->socks[i].fd >= 0)
+			close(ic->socks[i].fd);
+	}
+	free(ic->slots);
+	free(ic);
+}
+
+int hc_icmp_usable(const struct hc_icmp *ic, bool v6)
+{
+	return ic->socks[v6].err;
+}
+
+const struct hc_icmp_stats *hc_icmp_get_stats(const struct hc_icmp *ic)
+{
+	return &ic->stats;
+}
