@@ -287,7 +287,10 @@ def test_two_edits_at_one_place_are_refused(lab):
 
 
 def test_counted_anchor(lab):
-    lab.our("edits/one.txt", "file lib/x.c\nbefore 2/2 case ONE:\n+second\nbefore 1/2 case ONE:\n+first\n")
+    lab.our(
+        "edits/one.txt",
+        "file lib/x.c\nbefore 2/2 case ONE:\n+second\nbefore 1/2 case ONE:\n+first\n",
+    )
     lab.apply()
     text = lab.get("lib/x.c")
     assert text.index("first") < text.index("int b(") < text.index("second")

@@ -44,30 +44,66 @@ PLACES = [
     ("configure.ac", ALL, r"^AM_CONDITIONAL\(\[NLBD\]"),
     ("lib/libfrr.h", ALL, r"^#define NLB_VTY_PORT 2624$"),
     ("lib/ferr.h", ALL, r"^#define NLB_FERR_START +0x12000001\n#define NLB_FERR_END +0x12FFFFFF$"),
-    ("lib/command.h", (r"^enum node_type", BRACE), r"NLB_NODE,.*\n.*NLB_VIP_NODE,.*\n.*NODE_TYPE_MAX"),
+    (
+        "lib/command.h",
+        (r"^enum node_type", BRACE),
+        r"NLB_NODE,.*\n.*NLB_VIP_NODE,.*\n.*NODE_TYPE_MAX",
+    ),
     # A.2 the route type
-    ("lib/route_types.txt", ALL, r"^ZEBRA_ROUTE_NLB, +nlb, +nlbd, +'J', 1, 1, 1, +\"NLB\", +nlbd\nZEBRA_ROUTE_ALL,"),
+    (
+        "lib/route_types.txt",
+        ALL,
+        r"^ZEBRA_ROUTE_NLB, +nlb, +nlbd, +'J', 1, 1, 1, +\"NLB\", +nlbd\nZEBRA_ROUTE_ALL,",
+    ),
     ("lib/route_types.txt", ALL, r"^ZEBRA_ROUTE_NLB, \"[^\"]+\"$"),
     ("lib/subdir.am", ALL, r"^if NLBD\nrt_enabled \+= --enabled nlbd\nendif$"),
     ("lib/log.c", (r"afi == AFI_IP\)", r"^\t\}"), r"\"nlb\"\)\)\n\t\t\treturn ZEBRA_ROUTE_NLB;"),
     ("lib/log.c", (r"afi == AFI_IP6\)", r"^\t\}"), r"\"nlb\"\)\)\n\t\t\treturn ZEBRA_ROUTE_NLB;"),
     ("lib/frrdistance.h", ALL, r"^#define ZEBRA_NLB_DISTANCE_DEFAULT +15$"),
-    ("zebra/zebra_rib.c", (r"route_info\[ZEBRA_ROUTE_MAX\] = ", BRACE), r"\[ZEBRA_ROUTE_NLB\] = \{"),
+    (
+        "zebra/zebra_rib.c",
+        (r"route_info\[ZEBRA_ROUTE_MAX\] = ", BRACE),
+        r"\[ZEBRA_ROUTE_NLB\] = \{",
+    ),
     ("zebra/rt_netlink.h", ALL, r"^#define RTPROT_NLB +199$"),
     ("zebra/rt_netlink.c", (r"bool is_selfroute\(", BRACE), r"proto == RTPROT_NLB\)"),
-    ("zebra/rt_netlink.c", (r"^int zebra2proto\(", BRACE), r"case ZEBRA_ROUTE_NLB:\n\t\tproto = RTPROT_NLB;"),
-    ("zebra/rt_netlink.c", (r"int proto2zebra\(", BRACE), r"case RTPROT_NLB:\n\t\tproto = ZEBRA_ROUTE_NLB;"),
+    (
+        "zebra/rt_netlink.c",
+        (r"^int zebra2proto\(", BRACE),
+        r"case ZEBRA_ROUTE_NLB:\n\t\tproto = RTPROT_NLB;",
+    ),
+    (
+        "zebra/rt_netlink.c",
+        (r"int proto2zebra\(", BRACE),
+        r"case RTPROT_NLB:\n\t\tproto = ZEBRA_ROUTE_NLB;",
+    ),
     ("tools/etc/iproute2/rt_protos.d/frr.conf", ALL, r"^199 +nlb$"),
-    ("zebra/fpm_listener.c", (r"netlink_prot_to_s\(", BRACE), r"case RTPROT_NLB:\n\t\treturn \"NLB\""),
+    (
+        "zebra/fpm_listener.c",
+        (r"netlink_prot_to_s\(", BRACE),
+        r"case RTPROT_NLB:\n\t\treturn \"NLB\"",
+    ),
     ("zebra/debug_nl.c", (r"rtm_protocol2str\(", BRACE), r"case RTPROT_NLB:\n\t\treturn \"NLB\""),
-    ("yang/frr-route-types.yang", (r"typedef frr-route-types-v4", r"^  \}"), r"enum nlb \{\s+value 32;"),
-    ("yang/frr-route-types.yang", (r"typedef frr-route-types-v6", r"^  \}"), r"enum nlb \{\s+value 32;"),
+    (
+        "yang/frr-route-types.yang",
+        (r"typedef frr-route-types-v4", r"^  \}"),
+        r"enum nlb \{\s+value 32;",
+    ),
+    (
+        "yang/frr-route-types.yang",
+        (r"typedef frr-route-types-v6", r"^  \}"),
+        r"enum nlb \{\s+value 32;",
+    ),
     # A.3 vtysh
     ("vtysh/vtysh.h", ALL, r"^#define VTYSH_NLBD 0x400000$"),
     ("vtysh/vtysh.h", (r"^#define VTYSH_ALL\b", r"[^\\]$"), r"\bVTYSH_NLBD\b"),
     ("vtysh/vtysh.h", (r"^#define VTYSH_MGMT_BACKEND\b", r"[^\\]$"), r"\bVTYSH_NLBD\b"),
     ("vtysh/vtysh.h", ALL, r"extern struct vtysh_client vtysh_client\[23\];"),
-    ("vtysh/vtysh.c", (r"^struct vtysh_client vtysh_client\[\]", BRACE), r"\"nlbd\", \.flag = VTYSH_NLBD"),
+    (
+        "vtysh/vtysh.c",
+        (r"^struct vtysh_client vtysh_client\[\]", BRACE),
+        r"\"nlbd\", \.flag = VTYSH_NLBD",
+    ),
     ("vtysh/vtysh.c", (r"struct cmd_node nlb_node", BRACE), r"\"%s\(config-nlb\)# \""),
     ("vtysh/vtysh.c", (r"struct cmd_node nlb_vip_node", BRACE), r"\.parent_node = NLB_NODE"),
     ("vtysh/vtysh.c", (r"struct cmd_node nlb_vip_node", BRACE), r"\"%s\(config-nlb-vip\)# \""),
@@ -75,15 +111,51 @@ PLACES = [
     ("vtysh/vtysh.c", (r"^DEFUNSH\(VTYSH_MGMTD, nlb_vip,", BRACE), r"vty->node = NLB_VIP_NODE;"),
     ("vtysh/vtysh.c", (r"^void vtysh_init_vty", BRACE), r"install_node\(&nlb_node\);"),
     ("vtysh/vtysh.c", (r"^void vtysh_init_vty", BRACE), r"install_node\(&nlb_vip_node\);"),
-    ("vtysh/vtysh.c", (r"^void vtysh_init_vty", BRACE), r"install_element\(CONFIG_NODE, &nlb_cmd\);"),
-    ("vtysh/vtysh.c", (r"^void vtysh_init_vty", BRACE), r"install_element\(NLB_NODE, &nlb_vip_cmd\);"),
-    ("vtysh/vtysh.c", (r"^void vtysh_init_vty", BRACE), r"install_element\(NLB_NODE, &vtysh_end_all_cmd\);"),
-    ("vtysh/vtysh.c", (r"^void vtysh_init_vty", BRACE), r"install_element\(NLB_VIP_NODE, &vtysh_end_all_cmd\);"),
-    ("vtysh/vtysh.c", (r"^void vtysh_init_vty", BRACE), r"install_element\(NLB_NODE, &vtysh_exit_nlb_cmd\);"),
-    ("vtysh/vtysh.c", (r"^void vtysh_init_vty", BRACE), r"install_element\(NLB_VIP_NODE, &vtysh_exit_nlb_cmd\);"),
-    ("vtysh/vtysh.c", (r"^void vtysh_init_vty", BRACE), r"install_element\(NLB_NODE, &vtysh_quit_nlb_cmd\);"),
-    ("vtysh/vtysh.c", (r"^void vtysh_init_vty", BRACE), r"install_element\(NLB_VIP_NODE, &vtysh_quit_nlb_cmd\);"),
-    ("vtysh/vtysh_config.c", (r"^void vtysh_config_parse_line", BRACE), r"config_get\(NLB_NODE, line\)"),
+    (
+        "vtysh/vtysh.c",
+        (r"^void vtysh_init_vty", BRACE),
+        r"install_element\(CONFIG_NODE, &nlb_cmd\);",
+    ),
+    (
+        "vtysh/vtysh.c",
+        (r"^void vtysh_init_vty", BRACE),
+        r"install_element\(NLB_NODE, &nlb_vip_cmd\);",
+    ),
+    (
+        "vtysh/vtysh.c",
+        (r"^void vtysh_init_vty", BRACE),
+        r"install_element\(NLB_NODE, &vtysh_end_all_cmd\);",
+    ),
+    (
+        "vtysh/vtysh.c",
+        (r"^void vtysh_init_vty", BRACE),
+        r"install_element\(NLB_VIP_NODE, &vtysh_end_all_cmd\);",
+    ),
+    (
+        "vtysh/vtysh.c",
+        (r"^void vtysh_init_vty", BRACE),
+        r"install_element\(NLB_NODE, &vtysh_exit_nlb_cmd\);",
+    ),
+    (
+        "vtysh/vtysh.c",
+        (r"^void vtysh_init_vty", BRACE),
+        r"install_element\(NLB_VIP_NODE, &vtysh_exit_nlb_cmd\);",
+    ),
+    (
+        "vtysh/vtysh.c",
+        (r"^void vtysh_init_vty", BRACE),
+        r"install_element\(NLB_NODE, &vtysh_quit_nlb_cmd\);",
+    ),
+    (
+        "vtysh/vtysh.c",
+        (r"^void vtysh_init_vty", BRACE),
+        r"install_element\(NLB_VIP_NODE, &vtysh_quit_nlb_cmd\);",
+    ),
+    (
+        "vtysh/vtysh_config.c",
+        (r"^void vtysh_config_parse_line", BRACE),
+        r"config_get\(NLB_NODE, line\)",
+    ),
     ("doc/figures/nodes.dot", ALL, r"CONFIG_NODE -> NLB_NODE"),
     ("tools/frr-reload.py", (r"^ctx_keywords = ", BRACE), r"^    \"nlb\": \{\"vip \": \{\}\},$"),
     ("tools/frr-reload.py", (r"args\.daemon not in", r"\]"), r"\"nlbd\","),
@@ -94,16 +166,40 @@ PLACES = [
     # A.5 mgmtd
     ("mgmtd/mgmt_be_adapter.h", (r"^enum mgmt_be_client_id", BRACE), r"MGMTD_BE_CLIENT_ID_NLBD,"),
     ("mgmtd/mgmt_be_adapter.c", (r"mgmt_be_client_names\[", BRACE), r"_NLBD\] = \"nlbd\""),
-    ("mgmtd/mgmt_be_adapter.c", (r"nlbd_config_xpaths\[\] = ", BRACE), r"\"/frr-nlbd:nlb\",\n\tNULL,"),
-    ("mgmtd/mgmt_be_adapter.c", (r"nlbd_oper_xpaths\[\] = ", BRACE), r"\"/frr-backend:clients\",\n\t\"/frr-nlbd:nlb\",\n\tNULL,"),
+    (
+        "mgmtd/mgmt_be_adapter.c",
+        (r"nlbd_config_xpaths\[\] = ", BRACE),
+        r"\"/frr-nlbd:nlb\",\n\tNULL,",
+    ),
+    (
+        "mgmtd/mgmt_be_adapter.c",
+        (r"nlbd_oper_xpaths\[\] = ", BRACE),
+        r"\"/frr-backend:clients\",\n\t\"/frr-nlbd:nlb\",\n\tNULL,",
+    ),
     ("mgmtd/mgmt_be_adapter.c", (r"nlbd_rpc_xpaths\[\] = ", BRACE), r"\"/frr-nlbd\",\n\tNULL,"),
-    ("mgmtd/mgmt_be_adapter.c", (r"be_client_config_xpaths\[", BRACE), r"_NLBD\] = nlbd_config_xpaths"),
+    (
+        "mgmtd/mgmt_be_adapter.c",
+        (r"be_client_config_xpaths\[", BRACE),
+        r"_NLBD\] = nlbd_config_xpaths",
+    ),
     ("mgmtd/mgmt_be_adapter.c", (r"be_client_oper_xpaths\[", BRACE), r"_NLBD\] = nlbd_oper_xpaths"),
     ("mgmtd/mgmt_be_adapter.c", (r"be_client_rpc_xpaths\[", BRACE), r"_NLBD\] = nlbd_rpc_xpaths"),
     ("mgmtd/mgmt_main.c", (r"mgmt_yang_modules\[\] = ", BRACE), r"&frr_nlbd_cli_info,"),
-    ("mgmtd/mgmt_vty.c", (r"^void mgmt_vty_init", BRACE), r"#ifdef HAVE_NLBD\n\tnlb_cli_init\(\);\n#endif"),
-    ("mgmtd/subdir.am", (r"^if NLBD$", r"^endif"), r"nodist_mgmtd_mgmtd_SOURCES \+= \\\n\tyang/frr-nlbd\.yang\.c"),
-    ("mgmtd/subdir.am", (r"^if NLBD$", r"^endif"), r"mgmtd_libmgmt_be_nb_la_SOURCES \+= \\\n\tnlbd/nlb_cli\.c"),
+    (
+        "mgmtd/mgmt_vty.c",
+        (r"^void mgmt_vty_init", BRACE),
+        r"#ifdef HAVE_NLBD\n\tnlb_cli_init\(\);\n#endif",
+    ),
+    (
+        "mgmtd/subdir.am",
+        (r"^if NLBD$", r"^endif"),
+        r"nodist_mgmtd_mgmtd_SOURCES \+= \\\n\tyang/frr-nlbd\.yang\.c",
+    ),
+    (
+        "mgmtd/subdir.am",
+        (r"^if NLBD$", r"^endif"),
+        r"mgmtd_libmgmt_be_nb_la_SOURCES \+= \\\n\tnlbd/nlb_cli\.c",
+    ),
     ("lib/vty.c", (r"mgmt_daemons\[\] = ", BRACE), r"\"nlbd\","),
     ("nlbd/nlb_nb.h", ALL, r"\bnlb_cli_init\(void\)"),
     # A.6 start-up, packaging
@@ -114,13 +210,21 @@ PLACES = [
     ("tools/etc/logrotate.d/frr", (r"for i in", r"; do"), r"\bnlbd\b"),
     ("tools/etc/rsyslog.d/45-frr.conf", (r"^if ", r"then :omfile"), r"== 'nlbd' or$"),
     ("tools/etc/rsyslog.d/45-frr.conf", (r"then :omfile", r"then stop"), r"== 'nlbd' or$"),
-    ("tools/etc/frr/support_bundle_commands.conf", (r"^PROC_NAME:nlb$", r"^CMD_LIST_END"), r"^show nlb summary$"),
+    (
+        "tools/etc/frr/support_bundle_commands.conf",
+        (r"^PROC_NAME:nlb$", r"^CMD_LIST_END"),
+        r"^show nlb summary$",
+    ),
     ("debian/control", (r"^Package: frr$", r"^Package:"), r"\bnlbd\b"),
     ("debian/frr.manpages", ALL, r"/frr-nlbd\.8$"),
     ("debian/frr.logrotate", (r"for i in", r"; do"), r"\bnlbd\b"),
     ("redhat/frr.spec.in", ALL, r"%global +with_nlbd +1 \}$"),
     ("redhat/frr.spec.in", ALL, r"^%define all_daemons .*%\{daemon_nlbd\}"),
-    ("redhat/frr.spec.in", (r"^%configure", r"^make "), r"--enable-nlbd \\\n%else\n    --disable-nlbd \\$"),
+    (
+        "redhat/frr.spec.in",
+        (r"^%configure", r"^make "),
+        r"--enable-nlbd \\\n%else\n    --disable-nlbd \\$",
+    ),
     ("redhat/frr.spec.in", ALL, r"zebra_spec_add_service nlbd +2624/tcp"),
     ("redhat/frr.spec.in", (r"^%files", r"^%changelog"), r"%\{_sbindir\}/nlbd$"),
     ("redhat/frr.logrotate", ALL, r"^/var/log/frr/nlbd\.log \{$"),
@@ -215,7 +319,9 @@ def test_number_is_not_taken(path, define):
 
 
 def test_client_table_has_the_declared_size():
-    rows = re.findall(r"\.name = ", scope_of("vtysh/vtysh.c", (r"^struct vtysh_client vtysh_client\[\]", BRACE)))
+    rows = re.findall(
+        r"\.name = ", scope_of("vtysh/vtysh.c", (r"^struct vtysh_client vtysh_client\[\]", BRACE))
+    )
     declared = re.search(r"vtysh_client vtysh_client\[(\d+)\]", scope_of("vtysh/vtysh.h", ALL))
     assert len(rows) == int(declared[1])
 
