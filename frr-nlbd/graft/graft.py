@@ -28,8 +28,10 @@ import shutil
 import sys
 from pathlib import Path
 
-import editlist
-from editlist import GraftError
+sys.dont_write_bytecode = True  # the repository's folders stay as they are
+
+import editlist  # noqa: E402
+from editlist import GraftError  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parent.parent
