@@ -4,6 +4,7 @@
  * an errno's from the C library, so that one can search for them.
  */
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,7 +94,10 @@ const char *hc_reason_format(char *buf, size_t len, uint8_t reason, uint32_t det
 		snprintf(buf, len, "bad answer: %s", hc_http_bad_str(detail));
 		return buf;
 	case MSG_HC_TLS:
-		text = ERR_reason_error_string(ERR_PACK(ERR_LIB_SSL, 0, detail));
+		/* The parent may never have used TLS; a second time it costs nothing. */
+		OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, NULL);
+		if (detail)
+			text = ERR_reason_error_string(ERR_PACK(ERR_LIB_SSL, 0, detail));
 		snprintf(buf, len, "TLS handshake failed: %s", text ? text : "no reason known");
 		return buf;
 	case MSG_HC_TLS_CERT:
