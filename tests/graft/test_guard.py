@@ -151,6 +151,8 @@ PLACES = [
         (r"^void vtysh_init_vty", BRACE),
         r"install_element\(NLB_VIP_NODE, &vtysh_quit_nlb_cmd\);",
     ),
+    ("vtysh/vtysh.c", ALL, r"^DEFUNSH\(VTYSH_MGMTD, vtysh_exit_nlb,"),
+    ("vtysh/vtysh.c", ALL, r"^DEFUNSH\(VTYSH_MGMTD, vtysh_quit_nlb,"),
     (
         "vtysh/vtysh_config.c",
         (r"^void vtysh_config_parse_line", BRACE),
@@ -184,6 +186,8 @@ PLACES = [
     ),
     ("mgmtd/mgmt_be_adapter.c", (r"be_client_oper_xpaths\[", BRACE), r"_NLBD\] = nlbd_oper_xpaths"),
     ("mgmtd/mgmt_be_adapter.c", (r"be_client_rpc_xpaths\[", BRACE), r"_NLBD\] = nlbd_rpc_xpaths"),
+    ("mgmtd/mgmt_main.c", ALL, r"^#include \"nlbd/nlb_nb\.h\"$"),
+    ("mgmtd/mgmt_vty.c", ALL, r"^#include \"nlbd/nlb_nb\.h\"$"),
     ("mgmtd/mgmt_main.c", (r"mgmt_yang_modules\[\] = ", BRACE), r"&frr_nlbd_cli_info,"),
     (
         "mgmtd/mgmt_vty.c",
@@ -219,6 +223,7 @@ PLACES = [
     ("debian/frr.manpages", ALL, r"/frr-nlbd\.8$"),
     ("debian/frr.logrotate", (r"for i in", r"; do"), r"\bnlbd\b"),
     ("redhat/frr.spec.in", ALL, r"%global +with_nlbd +1 \}$"),
+    ("redhat/frr.spec.in", ALL, r"%define daemon_nlbd nlbd\n%else\n    %define daemon_nlbd \"\"$"),
     ("redhat/frr.spec.in", ALL, r"^%define all_daemons .*%\{daemon_nlbd\}"),
     (
         "redhat/frr.spec.in",
