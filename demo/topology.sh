@@ -55,14 +55,14 @@ network_up() {
 	done
 	for host in "${nodes[@]}"; do
 		# veth delivers what an XDP program sends back only to an end that has one too.
-		on router ip link set "$host" xdpdrv obj build/xdp/nlb_pass.bpf.o sec xdp
+		on router ip link set "$host" xdpdrv obj "$PWD"/build/xdp/nlb_pass.bpf.o sec xdp
 	done
 }
 
 # ---- web servers ----
 
 web_up() {
-	on "$1" ip link set eth0 xdpdrv obj build/xdp/nlb_decap.bpf.o sec xdp
+	on "$1" ip link set eth0 xdpdrv obj "$PWD"/build/xdp/nlb_decap.bpf.o sec xdp
 	on "$1" ip addr add "$vip4/32" dev lo
 	on "$1" ip addr add "$vip46/32" dev lo
 	on "$1" ip addr add "$vip6/128" dev lo nodad
