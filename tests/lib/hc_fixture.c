@@ -9,13 +9,9 @@
 
 #include <cmocka.h>
 
-#include "hc.h"
 #include "hc_fixture.h"
-#include "hc_http.h"
-#include "hc_icmp.h"
 #include "hc_tcp.h"
 #include "hc_tls.h"
-#include "loop.h"
 #include "util.h"
 
 static uint16_t put(char **at, const char *s)
@@ -67,15 +63,7 @@ struct hc_check *hc_fixture_check(const struct hc_fixture *f)
 	return c;
 }
 
-/* ---- one real probe ---- */
-
-struct world {
-	struct loop *loop;
-	struct hc *hc;
-	struct loop_timer timer;
-	bool done;
-	struct msg_hc_result result;
-};
+/* ---- a world ---- */
 
 static uint64_t world_now(void *user _unused_)
 {
@@ -89,65 +77,84 @@ static uint64_t world_random(void *user _unused_)
 
 static void world_run(struct loop_timer *t)
 {
-	hc_run(container_of(t, struct world, timer)->hc);
+	hc_run(container_of(t, struct hc_world, timer)->hc);
 }
 
 static void world_wake_at(void *user, uint64_t at_ns)
 {
-	struct world *w = user;
+	struct hc_world *w = user;
 
 	assert_int_equal(loop_timer_at(w->loop, &w->timer, at_ns, world_run), 0);
 }
 
-static void world_results(void *user, const struct msg_hc_result *results, size_t n _unused_)
+static void world_results(void *user, const struct msg_hc_result *results, size_t n)
 {
-	struct world *w = user;
+	struct hc_world *w = user;
 
-	if (!w->done)
-		w->result = results[0];
-	w->done = true;
+	for (size_t i = 0; i < n; i++, w->n_results++)
+		if (w->n_results < ARRAY_SIZE(w->results))
+			w->results[w->n_results] = results[i];
 }
 
-struct msg_hc_result hc_fixture_probe(const struct hc_fixture *f, const char *ca_file)
+void hc_world_init(struct hc_world *w, const char *ca_file)
 {
-	struct world w = {0};
 	struct hc_env env = {
 		.now_ns = world_now,
 		.random = world_random,
 		.wake_at = world_wake_at,
 		.results = world_results,
-		.user = &w,
+		.user = w,
 	};
-	struct hc_fixture own = *f;
-	struct hc_icmp *icmp = NULL;
-	struct hc_tls *tls = NULL;
-	struct hc_http http, https;
-	uint64_t deadline;
 
+	memset(w, 0, sizeof(*w));
 	signal(SIGPIPE, SIG_IGN);
-	own.interval_ms = 60000;
-	assert_int_equal(loop_new(&w.loop), 0);
-	assert_int_equal(hc_new(&env, 16, &w.hc), 0);
-	http = https = (struct hc_http){.loop = w.loop};
-	if (f->type == MSG_HC_ICMP)
-		assert_int_equal(hc_icmp_new(w.loop, &icmp), 0);
-	if (f->type == MSG_HC_HTTPS) {
-		assert_int_equal(hc_tls_new(ca_file ? ca_file : "", &tls), 0);
-		https.tls = tls;
+	assert_int_equal(loop_new(&w->loop), 0);
+	assert_int_equal(hc_new(&env, 16, &w->hc), 0);
+	assert_int_equal(hc_icmp_new(w->loop, &w->icmp), 0);
+	w->http = w->https = (struct hc_http){.loop = w->loop};
+	hc_register(w->hc, MSG_HC_ICMP, &hc_icmp_kind, w->icmp);
+	hc_register(w->hc, MSG_HC_TCP, &hc_tcp_kind, w->loop);
+	hc_register(w->hc, MSG_HC_HTTP, &hc_http_kind, &w->http);
+	if (!ca_file)
+		return;
+	assert_int_equal(hc_tls_new(ca_file, &w->tls), 0);
+	w->https.tls = w->tls;
+	hc_register(w->hc, MSG_HC_HTTPS, &hc_https_kind, &w->https);
+}
+
+void hc_world_done(struct hc_world *w)
+{
+	hc_free(w->hc);
+	hc_tls_free(w->tls);
+	hc_icmp_free(w->icmp);
+	loop_timer_del(w->loop, &w->timer);
+	loop_free(w->loop);
+}
+
+void hc_world_set(struct hc_world *w, const struct hc_fixture *f)
+{
+	assert_int_equal(hc_set(w->hc, f->id, hc_fixture_check(f), f->initial), 0);
+}
+
+void hc_world_run(struct hc_world *w, unsigned int n_results)
+{
+	uint64_t deadline = util_now_ns() + 10000000000ull;
+
+	while (w->n_results < n_results) {
+		assert_true(util_now_ns() < deadline);
+		assert_int_equal(loop_once(w->loop, 100), 0);
 	}
-	hc_register(w.hc, MSG_HC_ICMP, &hc_icmp_kind, icmp);
-	hc_register(w.hc, MSG_HC_TCP, &hc_tcp_kind, w.loop);
-	hc_register(w.hc, MSG_HC_HTTP, &hc_http_kind, &http);
-	hc_register(w.hc, MSG_HC_HTTPS, &hc_https_kind, &https);
-	assert_int_equal(hc_set(w.hc, 1, hc_fixture_check(&own), MSG_HC_UNKNOWN), 0);
-	deadline = util_now_ns() + 10000000000ull;
-	while (!w.done && util_now_ns() < deadline)
-		assert_int_equal(loop_once(w.loop, 100), 0);
-	assert_true(w.done);
-	hc_free(w.hc);
-	hc_tls_free(tls);
-	hc_icmp_free(icmp);
-	loop_timer_del(w.loop, &w.timer);
-	loop_free(w.loop);
-	return w.result;
+}
+
+struct msg_hc_result hc_fixture_probe(const struct hc_fixture *f, const char *ca_file)
+{
+	struct hc_fixture own = *f;
+	struct hc_world w;
+
+	own.interval_ms = 60000;
+	hc_world_init(&w, f->type == MSG_HC_HTTPS && !ca_file ? "" : ca_file);
+	hc_world_set(&w, &own);
+	hc_world_run(&w, 1);
+	hc_world_done(&w);
+	return w.results[0];
 }

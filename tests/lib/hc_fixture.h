@@ -15,7 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hc.h"
 #include "hc_check.h"
+#include "hc_http.h"
+#include "hc_icmp.h"
+#include "loop.h"
 #include "msg.h"
 
 #define HC_FIXTURE_FRAME_MAX 8192
@@ -41,7 +45,27 @@ size_t hc_fixture_frame(const struct hc_fixture *f, uint64_t buf[static HC_FIXTU
 /* Fails the test when hc_check_new() refuses it. */
 struct hc_check *hc_fixture_check(const struct hc_fixture *f);
 
-/* One real probe, in a loop and an engine of its own: what came of it. */
+/* A loop and an engine with all its kinds. */
+struct hc_world {
+	struct loop *loop;
+	struct hc *hc;
+	struct hc_icmp *icmp;
+	struct hc_tls *tls;
+	struct hc_http http, https;
+	struct loop_timer timer;
+	unsigned int n_results;
+	struct msg_hc_result results[64]; /* the first of them */
+};
+
+/* ca_file: as for hc_tls_new(); NULL: without HTTPS. First probes start at once. */
+void hc_world_init(struct hc_world *w, const char *ca_file);
+void hc_world_done(struct hc_world *w);
+void hc_world_set(struct hc_world *w, const struct hc_fixture *f);
+
+/* Runs until there are so many results; fails the test when that takes 10 s. */
+void hc_world_run(struct hc_world *w, unsigned int n_results);
+
+/* One probe in a world of its own: what came of it. */
 struct msg_hc_result hc_fixture_probe(const struct hc_fixture *f, const char *ca_file);
 
 #endif
