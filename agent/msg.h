@@ -89,15 +89,16 @@ struct msg_svc_result {
 };
 
 struct msg_dataplane {
-	uint32_t up; /* 1: attached on every interface; 0: see reason */
-	uint32_t native;
+	uint32_t up;	 /* 0: see reason. maps_attach.h says when it is up */
+	uint32_t native; /* 1: on every interface */
 	char reason[MSG_REASON_LEN];
 };
 
 struct msg_stats_vip {
 	struct addr vip;
-	uint64_t packets;
+	uint64_t packets; /* sent on to backends */
 	uint64_t bytes;
+	uint64_t dropped; /* packets */
 };
 
 struct msg_stats_reason {

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Numbers of backends. A number without references keeps its address until it
+ * is needed for another, so that a backend which goes and comes back has the
+ * same number and counters. It is needed last of all free ones, and not before
+ * a grace period has passed since its last reference went.
+ *
+ * The queue may hold a number that was taken up again in the meantime; it is
+ * passed over when its turn comes.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "maglev.h"
+#include "maps_backend.h"
+#include "neigh.h"
+#include "util.h"
+
+static bool backend_eq(const struct htab_node *node, const void *key)
+{
+	const struct maps_backend *b = container_of(node, const struct maps_backend, node);
+
+	return addr_cmp(&b->addr, key) == 0;
+}
+
+static uint64_t addr_hash(const struct addr *a)
+{
+	return maglev_hash(a, 0);
+}
+
+static void enqueue(struct maps_backends *t, uint32_t number)
+{
+	if (t->all[number].queued)
+		return;
+	t->queue[(t->head + t->n_queue++) % t->max] = number;
+	t->all[number].queued = true;
+}
+
+static uint32_t dequeue(struct maps_backends *t)
+{
+	uint32_t number = t->queue[t->head];
+
+	t->head = (t->head + 1) % t->max;
+	t->n_queue--;
+	t->all[number].queued = false;
+	return number;
+}
+
+static int know(struct maps_backends *t, uint32_t number, const struct addr *a)
+{
+	struct maps_backend *b = &t->all[number];
+	int r;
+
+	b->addr = *a;
+	b->hash = addr_hash(a);
+	r = htab_add(&t->by_addr, &b->node, b->hash);
+	b->known = r == 0;
+	return r;
+}
+
+/* An entry that this code could have written. */
+static bool entry_valid(const struct nlb_backend *e, const struct addr *a)
+{
+	return addr_is_host(a) && e->flags == (addr_is_v4(a) ? NLB_BACKEND_F_V4 : 0);
+}
+
+int maps_backends_init(struct maps_backends *t, const struct maps_bpf *bpf,
+		       struct maps_grace *grace, struct neigh *neigh)
+{
+	*t = (struct maps_backends){
+		.bpf = bpf, .grace = grace, .neigh = neigh, .max = bpf->cfg->max_backends};
+	t->all = calloc(t->max + 1u, sizeof(*t->all));
+	t->queue = calloc(MAX2(t->max, 1u), sizeof(*t->queue));
+	if (!t->all || !t->queue)
+		return -ENOMEM;
+	/* Unused numbers go first, so that those with a past stay known. */
+	for (int known = 0; known <= 1; known++) {
+		for (uint32_t i = 1; i <= t->max; i++) {
+			const struct nlb_backend *e = &bpf->backends[i];
+			struct addr a;
+
+			memcpy(a.b, e->addr, sizeof(a.b));
+			if (entry_valid(e, &a) != (bool)known)
+				continue;
+			if (known && !htab_find(&t->by_addr, addr_hash(&a), backend_eq, &a) &&
+			    know(t, i, &a) < 0)
+				return -ENOMEM;
+			enqueue(t, i);
+		}
+	}
+	return 0;
+}
+
+void maps_backends_done(struct maps_backends *t)
+{
+	htab_done(&t->by_addr);
+	free(t->queue);
+	free(t->all);
+	*t = (struct maps_backends){};
+}
+
+static int clear_counters(const struct maps_backends *t, uint32_t number)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ struct nlb_counters *zero = NULL;
+
+	if (cpus < 0)
+		return cpus;
+	zero = calloc((size_t)cpus, sizeof(*zero));
+	if (!zero)
+		return -ENOMEM;
+	return bpf_map_update_elem(t->bpf->be_stats_fd, &number, zero, BPF_ANY) < 0 ? -errno : 0;
+}
+
+/* The next number that is nobody's, and that no program can be using. */
+static int take_number(struct maps_backends *t, uint32_t *ret)
+{
+	while (t->n_queue) {
+		struct maps_backend *b = &t->all[t->queue[t->head]];
+		int r;
+
+		if (b->refs) {
+			dequeue(t);
+			continue;
+		}
+		if (b->epoch >= t->grace->epoch) {
+			r = maps_grace_wait(t->grace);
+			if (r < 0)
+				return r;
+		}
+		*ret = dequeue(t);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static int assign(struct maps_backends *t, const struct addr *a, uint32_t *ret_number)
+{
+	struct nlb_backend entry = {.flags = addr_is_v4(a) ? NLB_BACKEND_F_V4 : 0};
+	struct maps_backend *b;
+	uint32_t number;
+	int r;
+
+	r = take_number(t, &number);
+	if (r < 0)
+		return r;
+	b = &t->all[number];
+	if (b->known)
+		htab_del(&t->by_addr, &b->node);
+	b->known = false;
+	memcpy(entry.addr, a->b, sizeof(entry.addr));
+	t->bpf->backends[number] = entry;
+	r = clear_counters(t, number);
+	if (r == 0)
+		r = know(t, number, a);
+	if (r < 0) {
+		enqueue(t, number);
+		return r;
+	}
+	*ret_number = number;
+	return 0;
+}
+
+static void ref(struct maps_backends *t, struct maps_backend *b)
+{
+	if (b->refs++)
+		return;
+	t->n_used++;
+	if (t->neigh)
+		neigh_want(t->neigh, &b->addr);
+}
+
+int maps_backends_get(struct maps_backends *t, const struct addr *a, uint32_t *ret_number)
+{
+	struct htab_node *node = htab_find(&t->by_addr, addr_hash(a), backend_eq, a);
+	uint32_t number;
+	int r;
+
+	if (node) {
+		number = (uint32_t)(container_of(node, struct maps_backend, node) - t->all);
+	} else {
+		r = assign(t, a, &number);
+		if (r < 0)
+			return r;
+	}
+	ref(t, &t->all[number]);
+	*ret_number = number;
+	return 0;
+}
+
+int maps_backends_ref(struct maps_backends *t, uint32_t number)
+{
+	if (number == NLB_BACKEND_NONE || number > t->max || !t->all[number].known)
+		return -ENOENT;
+	ref(t, &t->all[number]);
+	return 0;
+}
+
+void maps_backends_put(struct maps_backends *t, uint32_t number)
+{
+	struct maps_backend *b = &t->all[number];
+
+	if (--b->refs)
+		return;
+	t->n_used--;
+	b->epoch = t->grace->epoch;
+	enqueue(t, number);
+	if (t->neigh)
+		neigh_unwant(t->neigh, &b->addr);
+}

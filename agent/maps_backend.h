@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Backends have a number each, the same for all services that use the address:
+ * rings hold numbers. Here numbers are given out, counted and taken back, and
+ * the entries of nlb_backends written.
+ */
+#ifndef NLB_AGENT_MAPS_BACKEND_H
+#define NLB_AGENT_MAPS_BACKEND_H
+
+#include <stdint.h>
+
+#include "addr.h"
+#include "htab.h"
+#include "maps_bpf.h"
+#include "maps_grace.h"
+
+struct neigh;
+
+struct maps_backend {
+	struct htab_node node; /* by address; while known */
+	struct addr addr;
+	uint64_t hash;	/* of the address: for digests */
+	uint64_t epoch; /* in which the last reference went */
+	uint32_t refs;	/* rings that have it; 0: may be given to another address */
+	bool known;	/* the entry in nlb_backends is this address */
+	bool queued;
+};
+
+struct maps_backends {
+	const struct maps_bpf *bpf;
+	struct maps_grace *grace;
+	struct neigh *neigh;	  /* told which addresses are in use; may be NULL */
+	struct maps_backend *all; /* [max + 1], by number; 0 is not used */
+	uint32_t max;
+	uint32_t *queue; /* free numbers, first in, first out */
+	uint32_t head, n_queue;
+	uint32_t n_used;
+	struct htab by_addr;
+};
+
+/* Knows what is in nlb_backends already. 0 or -ENOMEM. */
+int maps_backends_init(struct maps_backends *t, const struct maps_bpf *bpf,
+		       struct maps_grace *grace, struct neigh *neigh);
+void maps_backends_done(struct maps_backends *t);
+
+/*
+ * One more reference to the address. Its entry in nlb_backends is written when
+ * this returns 0. -ENOSPC: all numbers are in use; -errno.
+ */
+int maps_backends_get(struct maps_backends *t, const struct addr *a, uint32_t *ret_number);
+
+/* One more reference to a number found in an adopted ring. 0, or -ENOENT. */
+int maps_backends_ref(struct maps_backends *t, uint32_t number);
+
+/* The program may go on using the number until a grace period has passed. */
+void maps_backends_put(struct maps_backends *t, uint32_t number);
+
+#endif

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Opening the data plane. The maps of one layout (version and sizes) are
+ * pinned in a directory named after it. If all are there and what nlb_layout
+ * says is true, the program is loaded onto them, and whatever they hold goes
+ * on being used: a restart changes nothing. Otherwise the directory is filled
+ * anew; maps of another layout are in another directory and stay untouched
+ * until the new ones have taken over (maps_main.c).
+ *
+ * nlb_layout is pinned last: a directory without it was left half made.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "log.h"
+#include "maps_bpf.h"
+#include "maps_fs.h"
+#include "nlb.skel.h"
+#include "util.h"
+
+#define LAYOUT_MAP "nlb_layout"
+#define OUTER_TTL  64
+
+static size_t page_round(size_t len)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (len + page - 1) / page * page;
+}
+
+static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char text[1024];
+	int n;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	if (n > 0 && (size_t)n < sizeof(text) && text[n - 1] == '\n')
+		text[n - 1] = '\0';
+	log_debug("libbpf", "text=\"%s\"", text);
+	return n;
+}
+
+static struct nlb_layout wanted_layout(const struct config *cfg)
+{
+	return (struct nlb_layout){
+		.magic = NLB_LAYOUT_MAGIC,
+		.version = NLB_LAYOUT_VERSION,
+		.max_vips = cfg->max_vips,
+		.max_services = cfg->max_services,
+		.max_backends = cfg->max_backends,
+		.ring_slots = cfg->ring_slots,
+	};
+}
+
+static int set_sizes(struct nlb *skel, const struct config *cfg)
+{
+	const struct {
+		struct bpf_map *map;
+		uint32_t n;
+	} sizes[] = {
+		{skel->maps.nlb_vips, cfg->max_vips},
+		{skel->maps.nlb_vip_stats, cfg->max_vips},
+		{skel->maps.nlb_services, cfg->max_services},
+		{skel->maps.nlb_ring_of, cfg->max_services},
+		{skel->maps.nlb_rings, cfg->ring_slots / 2},
+		/* Number 0 is none. */
+		{skel->maps.nlb_backends, cfg->max_backends + 1},
+		{skel->maps.nlb_be_stats, cfg->max_backends + 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		int r = bpf_map__set_max_entries(sizes[i].map, sizes[i].n);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* True when the pinned map is of the type and size that the program needs. */
+static bool map_fits(const struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) &&
+	       info.value_size == bpf_map__value_size(map) &&
+	       info.max_entries == bpf_map__max_entries(map) &&
+	       info.map_flags == bpf_map__map_flags(map);
+}
+
+static bool layout_holds(int fd, const struct config *cfg)
+{
+	struct nlb_layout want = wanted_layout(cfg), have;
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(fd, &zero, &have) == 0 &&
+	       memcmp(&want, &have, sizeof(want)) == 0;
+}
+
+static void pin_path(const char *dir, const char *name, char ret[static MAPS_FS_PATH_LEN])
+{
+	snprintf(ret, MAPS_FS_PATH_LEN, "%.*s/%s", MAPS_FS_PATH_LEN - 64, dir, name);
+}
+
+/*
+ * Hands the pinned maps to the skeleton, all or none: it is opened anew by
+ * the caller when this fails half way. Returns 0, -ENOENT: there are none;
+ * -EINVAL: they are not what the program needs; -errno.
+ */
+static int adopt(struct nlb *skel, const struct config *cfg, const char *dir)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		const char *name = bpf_map__name(map);
+		_cleanup_close_ int fd = -1;
+		char path[MAPS_FS_PATH_LEN];
+		int r;
+
+		pin_path(dir, name, path);
+		fd = bpf_obj_get(path);
+		if (fd < 0)
+			return -errno;
+		if (!map_fits(map, fd) || (strcmp(name, LAYOUT_MAP) == 0 && !layout_holds(fd, cfg)))
+			return -EINVAL;
+		r = bpf_map__reuse_fd(map, fd);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int pin_new(struct nlb *skel, const struct config *cfg, const char *dir)
+{
+	struct nlb_layout layout = wanted_layout(cfg);
+	int fd = bpf_map__fd(skel->maps.nlb_layout);
+	char path[MAPS_FS_PATH_LEN];
+	struct bpf_map *map;
+	uint32_t zero = 0;
+	int r;
+
+	r = maps_fs_mkdir(dir);
+	if (r < 0)
+		return r;
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		if (map == skel->maps.nlb_layout)
+			continue;
+		pin_path(dir, bpf_map__name(map), path);
+		if (bpf_obj_pin(bpf_map__fd(map), path) < 0)
+			return -errno;
+	}
+	if (bpf_map_update_elem(fd, &zero, &layout, BPF_ANY) < 0)
+		return -errno;
+	pin_path(dir, LAYOUT_MAP, path);
+	return bpf_obj_pin(fd, path) < 0 ? -errno : 0;
+}
+
+static int open_skeleton(const struct config *cfg, struct nlb **ret)
+{
+	struct nlb *skel = nlb__open();
+	int r;
+
+	if (!skel)
+		return -errno;
+	r = set_sizes(skel, cfg);
+	if (r < 0) {
+		nlb__destroy(skel);
+		return r;
+	}
+	*ret = skel;
+	return 0;
+}
+
+static void *map_memory(const struct bpf_map *map, size_t n, size_t size)
+{
+	void *p = mmap(NULL, page_round(n * size), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(map), 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int use(struct maps_bpf *b)
+{
+	const struct config *cfg = b->cfg;
+	struct nlb *skel = b->skel;
+
+	b->prog_fd = bpf_program__fd(skel->progs.nlb);
+	b->vips_fd = bpf_map__fd(skel->maps.nlb_vips);
+	b->services_fd = bpf_map__fd(skel->maps.nlb_services);
+	b->config_fd = bpf_map__fd(skel->maps.nlb_config);
+	b->vip_stats_fd = bpf_map__fd(skel->maps.nlb_vip_stats);
+	b->be_stats_fd = bpf_map__fd(skel->maps.nlb_be_stats);
+	b->reasons_fd = bpf_map__fd(skel->maps.nlb_reasons);
+	b->ring_of = map_memory(skel->maps.nlb_ring_of, cfg->max_services, sizeof(*b->ring_of));
+	b->slots = map_memory(skel->maps.nlb_rings, cfg->ring_slots / 2, sizeof(struct nlb_slots));
+	b->backends =
+		map_memory(skel->maps.nlb_backends, cfg->max_backends + 1u, sizeof(*b->backends));
+	return b->ring_of && b->slots && b->backends ? 0 : -ENOMEM;
+}
+
+int maps_bpf_open(const struct config *cfg, struct maps_bpf *b, char *err, size_t err_len)
+{
+	char dir[MAPS_FS_PATH_LEN];
+	const char *what = "cannot open the BPF object";
+	int r;
+
+	*b = (struct maps_bpf){.cfg = cfg};
+	libbpf_set_print(on_libbpf);
+	maps_fs_layout_dir(cfg, dir);
+	r = open_skeleton(cfg, &b->skel);
+	if (r < 0)
+		goto fail;
+	r = adopt(b->skel, cfg, dir);
+	b->adopted = r == 0;
+	if (r == -EACCES || r == -EPERM) {
+		what = "cannot open the pinned maps (made by another user?)";
+		goto fail;
+	}
+	if (r < 0) {
+		if (r != -ENOENT)
+			log_warning("pinned maps do not fit, making new ones",
+				    "path=\"%s\" error=\"%s\"", dir, strerror(-r));
+		what = "cannot clear the directory of maps";
+		r = maps_fs_remove_dir(dir);
+		if (r < 0)
+			goto fail;
+		/* Some maps may have been handed over before one did not fit. */
+		what = "cannot open the BPF object";
+		nlb__destroy(b->skel);
+		b->skel = NULL;
+		r = open_skeleton(cfg, &b->skel);
+		if (r < 0)
+			goto fail;
+	}
+	what = "the kernel refused the program or its maps (log-level debug tells why)";
+	r = nlb__load(b->skel);
+	if (r < 0)
+		goto fail;
+	if (!b->adopted) {
+		what = "cannot pin the maps";
+		r = pin_new(b->skel, cfg, dir);
+		if (r < 0)
+			goto fail;
+	}
+	what = "cannot map the maps' memory";
+	r = use(b);
+	if (r < 0)
+		goto fail;
+	return 0;
+
+fail:
+	snprintf(err, err_len, "%s: %s (%s)", what, strerror(-r), dir);
+	maps_bpf_done(b);
+	return r;
+}
+
+void maps_bpf_done(struct maps_bpf *b)
+{
+	const struct config *cfg = b->cfg;
+
+	if (b->ring_of)
+		munmap(b->ring_of, page_round(cfg->max_services * sizeof(*b->ring_of)));
+	if (b->slots)
+		munmap(b->slots, page_round(cfg->ring_slots / 2 * sizeof(struct nlb_slots)));
+	if (b->backends)
+		munmap(b->backends, page_round((cfg->max_backends + 1u) * sizeof(*b->backends)));
+	nlb__destroy(b->skel);
+	*b = (struct maps_bpf){};
+}
+
+/* First address of each family on the interface that is not link-local. */
+static void interface_sources(const char *ifname, struct addr *ret4, struct addr *ret6)
+{
+	struct ifaddrs *all, *i;
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (i = all; i; i = i->ifa_next) {
+		struct sockaddr_storage ss = {};
+		struct addr a;
+
+		if (!i->ifa_addr || strcmp(i->ifa_name, ifname) != 0)
+			continue;
+		if (i->ifa_addr->sa_family == AF_INET)
+			memcpy(&ss, i->ifa_addr, sizeof(struct sockaddr_in));
+		else if (i->ifa_addr->sa_family == AF_INET6)
+			memcpy(&ss, i->ifa_addr, sizeof(struct sockaddr_in6));
+		else
+			continue;
+		if (addr_from_sockaddr(&ss, &a) < 0 || !addr_is_host(&a))
+			continue;
+		if (addr_is_v4(&a) && addr_is_unspecified(ret4))
+			*ret4 = a;
+		else if (!addr_is_v4(&a) && addr_is_unspecified(ret6))
+			*ret6 = a;
+	}
+	freeifaddrs(all);
+}
+
+int maps_bpf_set_sources(struct maps_bpf *b)
+{
+	struct addr source4 = {}, source6 = {};
+	struct nlb_config want = {.ttl = OUTER_TTL}, have;
+	char text4[ADDR_STRLEN], text6[ADDR_STRLEN];
+	uint32_t zero = 0;
+
+	interface_sources(b->cfg->interfaces[0], &source4, &source6);
+	if (b->cfg->has_source4)
+		source4 = b->cfg->source4;
+	if (b->cfg->has_source6)
+		source6 = b->cfg->source6;
+	memcpy(want.source4, source4.b + 12, sizeof(want.source4));
+	memcpy(want.source6, source6.b, sizeof(want.source6));
+	if (bpf_map_lookup_elem(b->config_fd, &zero, &have) < 0)
+		return -errno;
+	if (memcmp(&want, &have, sizeof(want)) == 0)
+		return 0;
+	if (bpf_map_update_elem(b->config_fd, &zero, &want, BPF_ANY) < 0)
+		return -errno;
+	log_info("outer sources set", "source4=%s source6=%s",
+		 addr_is_unspecified(&source4) ? "none" : addr_str(&source4, text4),
+		 addr_is_unspecified(&source6) ? "none" : addr_str(&source6, text6));
+	return 1;
+}

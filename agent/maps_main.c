@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The maps child: owner of the data plane. It keeps no state of its own on
+ * disk; what it must not forget is in the pinned maps and links, from which it
+ * starts again. When the parent is gone it ends, and leaves everything in the
+ * kernel as it is.
+ *
+ * Start: while privileged, the bpffs directory; then, with CAP_BPF,
+ * CAP_NET_ADMIN and CAP_PERFMON left, maps are adopted or made and the program
+ * is loaded; CAP_PERFMON goes. The parent is told what was adopted (HAVE) and
+ * that we are ready.
+ *
+ * Maps that were adopted: the links' program is swapped for ours at once.
+ * Maps that are new: links found keep the program and maps of the former
+ * layout until the parent's first batch has filled the new ones; then the
+ * links are swapped, and the former layout's maps removed.
+ *
+ * From then on: batches (maps_stage.c) into the table (maps_table.c), each
+ * service proven (maps_prove.c) and reported; links looked after
+ * (maps_attach.c); neighbours kept resolved (neigh.c); counters on request.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "ipc.h"
+#include "log.h"
+#include "loop.h"
+#include "maps_attach.h"
+#include "maps_bpf.h"
+#include "maps_fs.h"
+#include "maps_prove.h"
+#include "maps_stage.h"
+#include "maps_stats.h"
+#include "maps_table.h"
+#include "neigh.h"
+#include "privs.h"
+#include "proc.h"
+#include "util.h"
+
+#define ATTACH_CHECK_MS 250
+
+struct maps {
+	const struct config *cfg;
+	struct loop *loop;
+	struct ipc *parent;
+	struct neigh *neigh;
+	struct maps_bpf bpf;
+	struct maps_table table;
+	struct maps_attach attach;
+	struct maps_prover prover;
+	struct maps_stage stage;
+	struct loop_timer attach_timer;
+	bool filled; /* the maps hold what the parent wants, as of some batch */
+	int lock_fd;
+};
+
+static void raise_limits(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+		lim.rlim_cur = lim.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &lim);
+	}
+	/* Only kernels before 5.11 count BPF memory against this. */
+	lim = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+	setrlimit(RLIMIT_MEMLOCK, &lim);
+}
+
+/* A parent that cannot be told is one that has hung: end, and be started anew. */
+static void send_parent(struct maps *m, uint16_t type, const void *data, size_t len)
+{
+	int r = ipc_send(m->parent, type, data, len);
+
+	if (r == 0)
+		return;
+	log_err("parent does not read, ending", "error=\"%s\"", strerror(-r));
+	loop_stop(m->loop, 1);
+}
+
+/* ---- results ---- */
+
+static void key_to_msg(const struct nlb_svc_key *key, struct addr *vip, uint16_t *port)
+{
+	memcpy(vip->b, key->vip, sizeof(vip->b));
+	*port = (uint16_t)(key->port[0] << 8 | key->port[1]);
+}
+
+static void send_result(struct maps *m, const struct maps_svc *svc)
+{
+	struct msg_svc_result res = {
+		.protocol = svc->key.protocol,
+		.state = (uint8_t)svc->proof.state,
+		.n_backends = (uint32_t)svc->n_backends,
+		.generation = svc->generation,
+		.ring_digest = svc->digest,
+	};
+
+	key_to_msg(&svc->key, &res.vip, &res.port);
+	snprintf(res.reason, sizeof(res.reason), "%s", svc->proof.reason);
+	send_parent(m, MSG_MAPS_SVC_RESULT, &res, sizeof(res));
+}
+
+static void on_proof_changed(struct maps_svc *svc, void *user)
+{
+	if (svc->wanted)
+		send_result(user, svc);
+}
+
+static void report(const struct msg_svc *msg, struct maps_svc *svc, int err, const char *reason,
+		   void *user)
+{
+	struct msg_svc_result res = {.vip = msg->vip,
+				     .port = msg->port,
+				     .protocol = msg->protocol,
+				     .state = MSG_SVC_FAILED,
+				     .generation = msg->generation};
+	struct maps *m = user;
+	char text[ADDR_STRLEN];
+
+	if (err >= 0) {
+		svc->generation = msg->generation;
+		svc->wanted = true;
+		return;
+	}
+	if (svc) {
+		res.n_backends = (uint32_t)svc->n_backends;
+		res.ring_digest = svc->digest;
+	}
+	snprintf(res.reason, sizeof(res.reason), "%s", reason);
+	log_err("service refused, what it had stays", "vip=%s protocol=%u port=%u reason=\"%s\"",
+		addr_str(&msg->vip, text), msg->protocol, msg->port, reason);
+	send_parent(m, MSG_MAPS_SVC_RESULT, &res, sizeof(res));
+}
+
+/* ---- batches ---- */
+
+/* The new maps are filled: traffic may go over to them. */
+static void take_over_traffic(struct maps *m)
+{
+	int n;
+
+	if (m->filled)
+		return;
+	m->filled = true;
+	if (m->attach.hold && maps_attach_swap(&m->attach) < 0)
+		return;
+	n = maps_fs_remove_others(m->cfg);
+	if (n > 0)
+		log_notice("maps of another layout removed", "n=%d", n);
+}
+
+static void commit(struct maps *m, const struct msg_batch *batch)
+{
+	size_t n = m->stage.n_svcs;
+	struct nlb_svc_key *keys = calloc(MAX2(n, (size_t)1), sizeof(*keys));
+
+	if (!keys) {
+		log_err("out of memory, ending", "services=%zu", n);
+		loop_stop(m->loop, 1);
+		return;
+	}
+	n = 0;
+	for (size_t i = 0; i < m->stage.n_svcs; i++)
+		if (m->stage.svc_ops[i] && !m->stage.svc_ops[i]->del)
+			keys[n++] = m->stage.svc_ops[i]->key;
+	maps_stage_apply(&m->stage, &m->table, report, m);
+	take_over_traffic(m);
+	for (size_t i = 0; i < n; i++) {
+		struct maps_svc *svc = maps_table_svc(&m->table, &keys[i]);
+
+		if (!svc)
+			continue;
+		maps_prove_now(&m->prover, svc);
+		send_result(m, svc);
+	}
+	free(keys);
+	send_parent(m, MSG_MAPS_COMMITTED, batch, sizeof(*batch));
+}
+
+/* ---- counters ---- */
+
+struct stats_run {
+	struct maps *m;
+	const struct nlb_counters *counters;
+};
+
+static void send_vip_stats(struct htab_node *node, void *arg)
+{
+	const struct maps_vip *vip = container_of(node, struct maps_vip, node);
+	const struct stats_run *run = arg;
+	const struct nlb_counters *c = &run->counters[vip->number];
+	struct msg_stats_vip msg = {
+		.vip = vip->addr,
+		.packets = c->packets,
+		.bytes = c->bytes,
+		.dropped = c->dropped,
+	};
+
+	send_parent(run->m, MSG_MAPS_STATS_VIP, &msg, sizeof(msg));
+}
+
+static void send_stats(struct maps *m, const struct msg_batch *batch)
+{
+	_cleanup_free_ struct nlb_counters *counters = maps_stats_all_vips(&m->table);
+	struct stats_run run = {.m = m, .counters = counters};
+	struct nlb_reasons reasons;
+	int r;
+
+	if (counters)
+		htab_each(&m->table.vips, send_vip_stats, &run);
+	r = maps_stats_reasons(&m->table, &reasons);
+	if (r < 0 || !counters)
+		log_warning("counters cannot be read", "error=\"%s\"", strerror(r ? -r : errno));
+	for (uint32_t i = 0; r == 0 && i < NLB_R_COUNT; i++) {
+		struct msg_stats_reason msg = {.packets = reasons.packets[i]};
+
+		snprintf(msg.name, sizeof(msg.name), "%s", maps_prove_reason_str(i));
+		send_parent(m, MSG_MAPS_STATS_REASON, &msg, sizeof(msg));
+	}
+	send_parent(m, MSG_MAPS_STATS_END, batch, sizeof(*batch));
+}
+
+/* ---- the parent ---- */
+
+static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len)
+{
+	struct maps *m = ipc_user(ch);
+	int r = 0;
+
+	switch (type) {
+	case MSG_MAPS_COMMIT:
+	case MSG_MAPS_STATS_GET:
+		if (len != sizeof(struct msg_batch))
+			r = -EPROTO;
+		else if (type == MSG_MAPS_COMMIT)
+			commit(m, data);
+		else
+			send_stats(m, data);
+		break;
+	default:
+		r = maps_stage_add(&m->stage, type, data, len);
+		break;
+	}
+	if (r == 0)
+		return;
+	log_err("frame from the parent cannot be used, ending", "type=%u length=%zu error=\"%s\"",
+		type, len, strerror(-r));
+	loop_stop(m->loop, 1);
+}
+
+static void on_closed(struct ipc *ch, int err)
+{
+	struct maps *m = ipc_user(ch);
+
+	if (err < 0)
+		log_err("channel to the parent broke", "error=\"%s\"", strerror(-err));
+	else
+		log_info("parent is gone, ending; traffic goes on", "services=%zu", m->table.n_all);
+	loop_stop(m->loop, err < 0 ? 1 : 0);
+}
+
+static const struct ipc_ops parent_ops = {.frame = on_frame, .closed = on_closed};
+
+/* ---- the world outside ---- */
+
+static void check_attach(struct maps *m)
+{
+	struct msg_dataplane state;
+
+	if (!maps_attach_check(&m->attach))
+		return;
+	maps_attach_summary(&m->attach, &state);
+	log_notice("data plane changed", "up=%u native=%u reason=\"%s\"", state.up, state.native,
+		   state.reason);
+	send_parent(m, MSG_MAPS_DATAPLANE, &state, sizeof(state));
+	maps_prove_all(&m->prover);
+}
+
+static void on_attach_timer(struct loop_timer *t)
+{
+	struct maps *m = container_of(t, struct maps, attach_timer);
+
+	check_attach(m);
+	loop_timer_in(m->loop, t, ATTACH_CHECK_MS, on_attach_timer);
+}
+
+static void on_neigh_changed(void *user)
+{
+	struct maps *m = user;
+
+	maps_prove_all(&m->prover);
+}
+
+static void on_link(void *user)
+{
+	check_attach(user);
+}
+
+static void on_addr(void *user)
+{
+	struct maps *m = user;
+
+	if (maps_bpf_set_sources(&m->bpf) > 0)
+		maps_prove_all(&m->prover);
+}
+
+static const struct neigh_ops neigh_ops = {
+	.changed = on_neigh_changed, .link = on_link, .addr = on_addr};
+
+/* ---- start ---- */
+
+static int fail(const char *what, int err)
+{
+	log_err("data plane cannot be started", "step=\"%s\" error=\"%s\"", what, strerror(-err));
+	return err;
+}
+
+static int start_privileged(struct maps *m)
+{
+	static const cap_value_t keep[] = {CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON};
+	char err[512];
+	int r;
+
+	raise_limits();
+	r = maps_fs_prepare(m->cfg, err, sizeof(err));
+	if (r < 0) {
+		log_err("data plane cannot be started", "error=\"%s\"", err);
+		return r;
+	}
+	r = privs_drop(m->cfg->user, keep, ARRAY_SIZE(keep));
+	if (r < 0)
+		return fail("drop privileges", r);
+	m->lock_fd = maps_fs_lock(m->cfg);
+	if (m->lock_fd < 0)
+		return fail("lock bpf-dir", m->lock_fd);
+	r = maps_bpf_open(m->cfg, &m->bpf, err, sizeof(err));
+	if (r < 0) {
+		log_err("data plane cannot be started", "error=\"%s\"", err);
+		return r;
+	}
+	r = privs_lose(CAP_PERFMON);
+	return r < 0 ? fail("drop CAP_PERFMON", r) : 0;
+}
+
+static int start(struct maps *m)
+{
+	int r;
+
+	r = loop_new(&m->loop);
+	if (r < 0)
+		return fail("loop", r);
+	r = neigh_new(m->loop, &neigh_ops, m, &m->neigh);
+	if (r < 0)
+		return fail("rtnetlink", r);
+	r = maps_table_init(&m->table, &m->bpf, m->neigh);
+	if (r < 0)
+		return fail("adopt the maps", r);
+	r = maps_bpf_set_sources(&m->bpf);
+	if (r < 0)
+		return fail("outer sources", r);
+	r = maps_attach_init(&m->attach, m->cfg, m->bpf.prog_fd, !m->bpf.adopted);
+	if (r < 0)
+		return fail("attach", r);
+	maps_prove_init(&m->prover, m->loop, &m->table, &m->attach, on_proof_changed, m);
+	r = loop_timer_in(m->loop, &m->attach_timer, ATTACH_CHECK_MS, on_attach_timer);
+	if (r < 0)
+		return fail("timer", r);
+	r = maps_fs_remove_links(m->cfg);
+	if (r < 0)
+		return fail("remove links that are not configured", r);
+	if (m->bpf.adopted)
+		take_over_traffic(m);
+	return 0;
+}
+
+static void greet(struct maps *m)
+{
+	struct msg_dataplane state;
+
+	for (size_t i = 0; i < m->table.n_all; i++) {
+		const struct maps_svc *svc = m->table.all[i];
+		struct msg_svc have = {
+			.protocol = svc->key.protocol,
+			.ring_size = svc->ring.size,
+			.n_backends = (uint32_t)svc->n_backends,
+		};
+
+		key_to_msg(&svc->key, &have.vip, &have.port);
+		send_parent(m, MSG_MAPS_HAVE, &have, sizeof(have));
+	}
+	maps_attach_summary(&m->attach, &state);
+	log_info("data plane ready", "adopted=%d services=%zu up=%u native=%u reason=\"%s\"",
+		 m->bpf.adopted, m->table.n_all, state.up, state.native, state.reason);
+	send_parent(m, MSG_MAPS_READY, &state, sizeof(state));
+}
+
+static void stop(struct maps *m)
+{
+	ipc_free(m->parent);
+	maps_stage_clear(&m->stage);
+	maps_prove_done(&m->prover);
+	maps_attach_done(&m->attach);
+	maps_table_done(&m->table);
+	neigh_free(m->neigh);
+	maps_bpf_done(&m->bpf);
+	loop_free(m->loop);
+	if (m->lock_fd >= 0)
+		close(m->lock_fd);
+}
+
+int maps_main(const struct config *cfg, int fd)
+{
+	struct maps m = {.cfg = cfg, .lock_fd = -1};
+	int r;
+
+	log_set_proc("maps");
+	r = start_privileged(&m);
+	if (r == 0)
+		r = start(&m);
+	if (r < 0) {
+		close(fd);
+	} else {
+		r = ipc_new(m.loop, fd, &parent_ops, &m, &m.parent);
+		if (r == 0) {
+			greet(&m);
+			r = loop_run(m.loop);
+		}
+	}
+	stop(&m);
+	return r == 0 ? 0 : 1;
+}

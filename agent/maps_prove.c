@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The packet is a bare TCP SYN or an empty UDP datagram, from an address set
+ * aside for documentation (RFC 5737, RFC 3849). It carries struct nlb_ask as
+ * XDP metadata, so that the program answers with its reason and its choice, and
+ * counts nothing. BPF_PROG_TEST_RUN runs it as if it came by a port of ours;
+ * nothing leaves the host.
+ *
+ * A failure is tried again soon, then less and less often. A service that was
+ * proven is proven again every few seconds; it counts as not proven after
+ * some failures in a row, so that a neighbour being re-resolved does not
+ * withdraw a route.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "maps_prove.h"
+#include "util.h"
+
+#define PROVE_FLOWS	8 /* source ports tried before it counts as a failure */
+#define PROVE_SPORT	49152
+#define FIRST_WAIT_MS	20
+#define LONGEST_WAIT_MS 1000
+#define REPROVE_MS	5000
+#define FAILURES_MAX	3
+#define PORTION		256 /* services at a time */
+#define BUSY_MS		20  /* between looks while something is not proven */
+#define IDLE_MS		500
+
+struct probe {
+	struct nlb_ask ask;
+	struct ethhdr eth;
+	uint8_t ip[sizeof(struct ipv6hdr) + sizeof(struct tcphdr)];
+} __attribute__((packed));
+
+/* Where the IP packet begins in what the program gets and gives back. */
+#define PROBE_HEAD (sizeof(struct nlb_ask) + sizeof(struct ethhdr))
+
+const char *maps_prove_reason_str(uint32_t reason)
+{
+	static const char *const names[] = {
+#define REASON_NAME(name, text, kind) text,
+		NLB_REASONS(REASON_NAME)
+#undef REASON_NAME
+	};
+
+	return reason < ARRAY_SIZE(names) ? names[reason] : "unknown";
+}
+
+static size_t put_l4(uint8_t *at, const struct nlb_svc_key *key, uint16_t sport)
+{
+	if (key->protocol == IPPROTO_TCP) {
+		struct tcphdr tcp = {.source = htons(sport), .doff = sizeof(tcp) / 4, .syn = 1};
+
+		memcpy(&tcp.dest, key->port, 2);
+		memcpy(at, &tcp, sizeof(tcp));
+		return sizeof(tcp);
+	}
+	struct udphdr udp = {.source = htons(sport), .len = htons(sizeof(udp))};
+
+	memcpy(&udp.dest, key->port, 2);
+	memcpy(at, &udp, sizeof(udp));
+	return sizeof(udp);
+}
+
+/* Returns the length of the packet, metadata and all. */
+static size_t make_packet(struct probe *p, const struct nlb_svc_key *key, uint16_t sport)
+{
+	struct addr vip;
+	size_t len;
+
+	*p = (struct probe){.ask.magic = NLB_ASK_MAGIC};
+	memcpy(vip.b, key->vip, sizeof(vip.b));
+	if (addr_is_v4(&vip)) {
+		struct iphdr ip = {
+			.version = 4,
+			.ihl = 5,
+			.ttl = 64,
+			.protocol = key->protocol,
+			.saddr = htonl(0xc0000201), /* 192.0.2.1 */
+		};
+
+		len = put_l4(p->ip + sizeof(ip), key, sport) + sizeof(ip);
+		ip.tot_len = htons((uint16_t)len);
+		memcpy(&ip.daddr, vip.b + 12, 4);
+		memcpy(p->ip, &ip, sizeof(ip));
+		p->eth.h_proto = htons(ETH_P_IP);
+	} else {
+		struct ipv6hdr ip = {
+			.version = 6,
+			.nexthdr = key->protocol,
+			.hop_limit = 64,
+			.saddr.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1},
+		};
+
+		len = put_l4(p->ip + sizeof(ip), key, sport);
+		ip.payload_len = htons((uint16_t)len);
+		len += sizeof(ip);
+		memcpy(&ip.daddr, vip.b, 16);
+		memcpy(p->ip, &ip, sizeof(ip));
+		p->eth.h_proto = htons(ETH_P_IPV6);
+	}
+	return PROBE_HEAD + len;
+}
+
+static bool has_backend(const struct maps_svc *svc, uint32_t number)
+{
+	for (size_t i = 0; i < svc->n_backends; i++)
+		if (svc->numbers[i] == number)
+			return true;
+	return false;
+}
+
+/* The outer header must lead to the backend that the program names. */
+static bool outer_right(const uint8_t *out, size_t len, const struct addr *to)
+{
+	const uint8_t *ip = out + PROBE_HEAD;
+
+	if (addr_is_v4(to))
+		return len >= PROBE_HEAD + sizeof(struct iphdr) && ip[0] == 0x45 &&
+		       memcmp(ip + offsetof(struct iphdr, daddr), to->b + 12, 4) == 0;
+	return len >= PROBE_HEAD + sizeof(struct ipv6hdr) && ip[0] >> 4 == 6 &&
+	       memcmp(ip + offsetof(struct ipv6hdr, daddr), to->b, 16) == 0;
+}
+
+int maps_prove_packet(const struct maps_table *t, const struct maps_svc *svc, uint32_t ifindex,
+		      uint16_t sport, uint32_t *ret_reason)
+{
+	const struct maps_backend *all = t->backends.all;
+	uint8_t out[sizeof(struct probe) + sizeof(struct ipv6hdr)];
+	struct probe probe;
+	size_t len = make_packet(&probe, &svc->key, sport), grown;
+	struct xdp_md ctx = {
+		.data = sizeof(struct nlb_ask),
+		.data_end = (uint32_t)len,
+		.ingress_ifindex = ifindex,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &probe, .data_size_in = (uint32_t)len,
+		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+	struct nlb_ask ask;
+
+	if (bpf_prog_test_run_opts(t->bpf->prog_fd, &opts) < 0)
+		return -errno;
+	if (opts.data_size_out < sizeof(ask))
+		return -EIO;
+	memcpy(&ask, out, sizeof(ask));
+	*ret_reason = ask.reason;
+	if (ask.reason != NLB_R_TX && ask.reason != NLB_R_TX_REDIRECT)
+		return -EAGAIN;
+	if (opts.retval != (ask.reason == NLB_R_TX ? XDP_TX : XDP_REDIRECT) ||
+	    !has_backend(svc, ask.backend) ||
+	    !outer_right(out, opts.data_size_out, &all[ask.backend].addr))
+		return -EIO;
+	grown = addr_is_v4(&all[ask.backend].addr) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	/* The ports come last of what must have come through as it was. */
+	if (opts.data_size_out != len + grown ||
+	    memcmp(out + opts.data_size_out - 8, (uint8_t *)&probe + len - 8, 8) != 0)
+		return -EIO;
+	return 0;
+}
+
+/* One flow that comes out right, from each port, is the proof. */
+static int prove_port(const struct maps_prover *p, const struct maps_svc *svc,
+		      const struct maps_port *port, char why[static MSG_REASON_LEN])
+{
+	uint32_t reason = NLB_R_COUNT;
+	int r = -EAGAIN;
+
+	for (uint16_t i = 0; i < PROVE_FLOWS && r == -EAGAIN; i++)
+		r = maps_prove_packet(p->table, svc, port->ifindex, (uint16_t)(PROVE_SPORT + i),
+				      &reason);
+	if (r == -EAGAIN)
+		snprintf(why, MSG_REASON_LEN, "%s: packet dropped: %s", port->name,
+			 maps_prove_reason_str(reason));
+	else if (r == -EIO)
+		snprintf(why, MSG_REASON_LEN, "%s: packet came out wrong", port->name);
+	else if (r < 0)
+		snprintf(why, MSG_REASON_LEN, "%s: cannot run the program: %s", port->name,
+			 strerror(-r));
+	return r;
+}
+
+static int prove(const struct maps_prover *p, const struct maps_svc *svc,
+		 char why[static MSG_REASON_LEN])
+{
+	bool some = false;
+
+	why[0] = '\0';
+	if (!svc->n_backends) {
+		snprintf(why, MSG_REASON_LEN, "no enabled backend");
+		return -ENOENT;
+	}
+	for (size_t i = 0; i < p->attach->n_ports; i++) {
+		const struct maps_port *port = &p->attach->ports[i];
+		int r;
+
+		if (port->state < MAPS_PORT_IDLE)
+			continue;
+		r = prove_port(p, svc, port, why);
+		if (r < 0)
+			return r;
+		some = true;
+	}
+	if (some)
+		return 0;
+	snprintf(why, MSG_REASON_LEN, "the program is not attached");
+	return -ENODEV;
+}
+
+/* The result of a proof that was not asked for by a change. */
+static void judge(struct maps_proof *proof, int r, const char *why, bool patient, uint64_t now)
+{
+	if (r == 0) {
+		*proof = (struct maps_proof){.state = MSG_SVC_PROVEN,
+					     .due_ns = now + REPROVE_MS * 1000000ull};
+		return;
+	}
+	proof->wait_ms = proof->wait_ms ? MIN2(proof->wait_ms * 2, (uint32_t)LONGEST_WAIT_MS)
+					: FIRST_WAIT_MS;
+	/* Without a backend nothing can change but by a batch. */
+	if (r == -ENOENT)
+		proof->wait_ms = LONGEST_WAIT_MS;
+	proof->due_ns = now + proof->wait_ms * 1000000ull;
+	proof->failures++;
+	if (proof->state == MSG_SVC_PROVEN && patient && proof->failures < FAILURES_MAX)
+		return;
+	proof->state = MSG_SVC_WRITTEN;
+	snprintf(proof->reason, sizeof(proof->reason), "%s", why);
+}
+
+void maps_prove_now(struct maps_prover *p, struct maps_svc *svc)
+{
+	char why[MSG_REASON_LEN];
+	int r = prove(p, svc, why);
+
+	svc->proof = (struct maps_proof){.state = MSG_SVC_WRITTEN};
+	judge(&svc->proof, r, why, false, loop_now_ns(p->loop));
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+	struct maps_prover *p = container_of(timer, struct maps_prover, timer);
+	struct maps_table *t = p->table;
+	uint64_t now = loop_now_ns(p->loop);
+	size_t proofs = 0, looked = 0;
+	bool busy = false;
+
+	for (; looked < t->n_all && proofs < PORTION; looked++) {
+		struct maps_svc *svc;
+		struct maps_proof before;
+		char why[MSG_REASON_LEN];
+
+		p->next = p->next < t->n_all ? p->next : 0;
+		svc = t->all[p->next++];
+		busy |= svc->proof.wait_ms && svc->n_backends;
+		if (svc->proof.due_ns > now)
+			continue;
+		before = svc->proof;
+		judge(&svc->proof, prove(p, svc, why), why, true, now);
+		proofs++;
+		if (before.state != svc->proof.state ||
+		    strcmp(before.reason, svc->proof.reason) != 0)
+			p->changed(svc, p->user);
+	}
+	busy |= proofs == PORTION;
+	loop_timer_in(p->loop, &p->timer, busy ? BUSY_MS : IDLE_MS, on_timer);
+}
+
+void maps_prove_all(struct maps_prover *p)
+{
+	struct maps_table *t = p->table;
+	uint64_t soon = util_now_ns() + FIRST_WAIT_MS * 1000000ull;
+
+	for (size_t i = 0; i < t->n_all; i++)
+		t->all[i]->proof.due_ns = MIN2(t->all[i]->proof.due_ns, soon);
+	if (p->timer.pos && p->timer.at_ns > soon)
+		loop_timer_at(p->loop, &p->timer, soon, on_timer);
+}
+
+void maps_prove_init(struct maps_prover *p, struct loop *l, struct maps_table *table,
+		     const struct maps_attach *attach,
+		     void (*changed)(struct maps_svc *svc, void *user), void *user)
+{
+	*p = (struct maps_prover){
+		.loop = l, .table = table, .attach = attach, .changed = changed, .user = user};
+	loop_timer_in(l, &p->timer, IDLE_MS, on_timer);
+}
+
+void maps_prove_done(struct maps_prover *p)
+{
+	if (p->loop)
+		loop_timer_del(p->loop, &p->timer);
+}

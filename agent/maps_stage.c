@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Collecting a batch and applying it. The order of applying is not that of
+ * arrival: services that exist and stay get their new rings first, because
+ * that waits for nothing. Then goes what is to go; then comes what is new,
+ * which after a removal has to wait for a grace period (maps_table.c), but so
+ * waits once per batch at most.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "maps_stage.h"
+#include "util.h"
+
+static bool vip_eq(const struct htab_node *node, const void *key)
+{
+	return addr_cmp(&container_of(node, const struct maps_stage_vip, node)->addr, key) == 0;
+}
+
+static bool svc_eq(const struct htab_node *node, const void *key)
+{
+	const struct maps_stage_svc *op = container_of(node, const struct maps_stage_svc, node);
+
+	return memcmp(&op->key, key, sizeof(op->key)) == 0;
+}
+
+/* The list with room for one more pointer, wherever it is then; or NULL. */
+static void *reserve(void *list, size_t n, size_t *cap)
+{
+	size_t more = MAX2((size_t)64, *cap * 2);
+
+	if (n < *cap)
+		return list;
+	list = reallocarray(list, more, sizeof(void *));
+	if (list)
+		*cap = more;
+	return list;
+}
+
+static struct maps_stage_vip *vip_op(struct maps_stage *s, const struct addr *a)
+{
+	uint64_t hash = htab_hash(a->b, sizeof(a->b), 0);
+	struct htab_node *node = htab_find(&s->vips, hash, vip_eq, a);
+	struct maps_stage_vip *op, **list;
+
+	if (node)
+		return container_of(node, struct maps_stage_vip, node);
+	list = reserve(s->vip_ops, s->n_vips, &s->cap_vips);
+	if (!list)
+		return NULL;
+	s->vip_ops = list;
+	op = calloc(1, sizeof(*op));
+	if (!op)
+		return NULL;
+	op->addr = *a;
+	if (htab_add(&s->vips, &op->node, hash) < 0) {
+		free(op);
+		return NULL;
+	}
+	s->vip_ops[s->n_vips++] = op;
+	return op;
+}
+
+static struct maps_stage_svc *svc_op(struct maps_stage *s, const struct msg_svc *msg)
+{
+	struct maps_stage_svc *op, **list;
+	struct nlb_svc_key key;
+	struct htab_node *node;
+	uint64_t hash;
+
+	maps_table_key(&key, &msg->vip, msg->protocol, msg->port);
+	hash = htab_hash(&key, sizeof(key), 0);
+	node = htab_find(&s->services, hash, svc_eq, &key);
+	if (node)
+		return container_of(node, struct maps_stage_svc, node);
+	list = reserve(s->svc_ops, s->n_svcs, &s->cap_svcs);
+	if (!list)
+		return NULL;
+	s->svc_ops = list;
+	op = calloc(1, sizeof(*op));
+	if (!op)
+		return NULL;
+	op->key = key;
+	if (htab_add(&s->services, &op->node, hash) < 0) {
+		free(op);
+		return NULL;
+	}
+	s->svc_ops[s->n_svcs++] = op;
+	return op;
+}
+
+static void svc_op_free(struct maps_stage_svc *op)
+{
+	if (!op)
+		return;
+	free(op->backends);
+	free(op);
+}
+
+void maps_stage_clear(struct maps_stage *s)
+{
+	for (size_t i = 0; i < s->n_vips; i++)
+		free(s->vip_ops[i]);
+	for (size_t i = 0; i < s->n_svcs; i++)
+		svc_op_free(s->svc_ops[i]);
+	free(s->vip_ops);
+	free(s->svc_ops);
+	htab_done(&s->vips);
+	htab_done(&s->services);
+	*s = (struct maps_stage){};
+}
+
+/* What was staged for the services of a VIP that goes has no meaning any more. */
+static void drop_services(struct maps_stage *s, const struct addr *vip)
+{
+	for (size_t i = 0; i < s->n_svcs; i++) {
+		struct maps_stage_svc *op = s->svc_ops[i];
+
+		if (!op || addr_cmp(&op->msg.vip, vip) != 0)
+			continue;
+		htab_del(&s->services, &op->node);
+		svc_op_free(op);
+		s->svc_ops[i] = NULL;
+	}
+}
+
+static int add_vip(struct maps_stage *s, uint16_t type, const struct msg_vip *msg)
+{
+	struct maps_stage_vip *op = vip_op(s, &msg->vip);
+
+	if (!op)
+		return -ENOMEM;
+	op->set = type == MSG_MAPS_VIP_SET;
+	if (op->set) {
+		op->flags = msg->flags;
+		return 0;
+	}
+	op->del = true;
+	drop_services(s, &msg->vip);
+	return 0;
+}
+
+static int add_svc(struct maps_stage *s, uint16_t type, const struct msg_svc *msg, size_t len)
+{
+	const struct msg_backend *b = (const void *)(msg + 1);
+	struct maglev_backend *backends = NULL;
+	struct maps_stage_svc *op;
+
+	if (len != sizeof(*msg) + (uint64_t)msg->n_backends * sizeof(*b) ||
+	    (type == MSG_MAPS_SVC_DEL && msg->n_backends))
+		return -EPROTO;
+	if (msg->n_backends) {
+		backends = calloc(msg->n_backends, sizeof(*backends));
+		if (!backends)
+			return -ENOMEM;
+		for (uint32_t i = 0; i < msg->n_backends; i++)
+			backends[i] =
+				(struct maglev_backend){.addr = b[i].addr, .weight = b[i].weight};
+	}
+	op = svc_op(s, msg);
+	if (!op) {
+		free(backends);
+		return -ENOMEM;
+	}
+	free(op->backends);
+	op->backends = backends;
+	op->msg = *msg;
+	op->del = type == MSG_MAPS_SVC_DEL;
+	return 0;
+}
+
+int maps_stage_add(struct maps_stage *s, uint16_t type, const void *data, size_t len)
+{
+	switch (type) {
+	case MSG_MAPS_VIP_SET:
+	case MSG_MAPS_VIP_DEL:
+		return len == sizeof(struct msg_vip) ? add_vip(s, type, data) : -EPROTO;
+	case MSG_MAPS_SVC_SET:
+	case MSG_MAPS_SVC_DEL:
+		return len >= sizeof(struct msg_svc) ? add_svc(s, type, data, len) : -EPROTO;
+	default:
+		return -EPROTO;
+	}
+}
+
+static void log_failure(const char *what, const struct addr *vip, int err)
+{
+	char text[ADDR_STRLEN];
+
+	log_err("change of the maps failed", "change=\"%s\" vip=%s error=\"%s\"", what,
+		addr_str(vip, text), strerror(-err));
+}
+
+static void apply_svc(struct maps_stage_svc *op, struct maps_table *t,
+		      void (*report)(const struct msg_svc *msg, struct maps_svc *svc, int err,
+				     const char *reason, void *user),
+		      void *user)
+{
+	char reason[MSG_REASON_LEN];
+	struct maps_svc *svc = maps_table_svc(t, &op->key);
+	int r;
+
+	r = maps_table_svc_set(t, &op->key, op->msg.ring_size, op->backends, op->msg.n_backends,
+			       &svc, reason);
+	report(&op->msg, svc, r, reason, user);
+}
+
+static bool vip_goes(const struct maps_stage *s, const struct addr *vip)
+{
+	struct htab_node *node =
+		htab_find(&s->vips, htab_hash(vip->b, sizeof(vip->b), 0), vip_eq, vip);
+
+	return node && container_of(node, struct maps_stage_vip, node)->del;
+}
+
+static void apply_removals(struct maps_stage *s, struct maps_table *t)
+{
+	for (size_t i = 0; i < s->n_svcs; i++) {
+		const struct maps_stage_svc *op = s->svc_ops[i];
+		struct maps_svc *svc = op && op->del ? maps_table_svc(t, &op->key) : NULL;
+		int r = svc ? maps_table_svc_del(t, svc) : 0;
+
+		if (r < 0)
+			log_failure("remove service", &op->msg.vip, r);
+	}
+	for (size_t i = 0; i < s->n_vips; i++) {
+		const struct maps_stage_vip *op = s->vip_ops[i];
+		struct maps_vip *vip = op->del ? maps_table_vip(t, &op->addr) : NULL;
+		int r = vip ? maps_table_vip_del(t, vip) : 0;
+
+		if (r < 0)
+			log_failure("remove VIP", &op->addr, r);
+	}
+}
+
+void maps_stage_apply(struct maps_stage *s, struct maps_table *t,
+		      void (*report)(const struct msg_svc *msg, struct maps_svc *svc, int err,
+				     const char *reason, void *user),
+		      void *user)
+{
+	for (size_t i = 0; i < s->n_svcs; i++) {
+		struct maps_stage_svc *op = s->svc_ops[i];
+
+		if (!op || op->del || vip_goes(s, &op->msg.vip) || !maps_table_svc(t, &op->key))
+			continue;
+		apply_svc(op, t, report, user);
+		htab_del(&s->services, &op->node);
+		svc_op_free(op);
+		s->svc_ops[i] = NULL;
+	}
+	apply_removals(s, t);
+	for (size_t i = 0; i < s->n_vips; i++) {
+		const struct maps_stage_vip *op = s->vip_ops[i];
+		int r = op->set ? maps_table_vip_set(t, &op->addr, op->flags) : 0;
+
+		if (r < 0)
+			log_failure("set VIP", &op->addr, r);
+	}
+	for (size_t i = 0; i < s->n_svcs; i++)
+		if (s->svc_ops[i] && !s->svc_ops[i]->del)
+			apply_svc(s->svc_ops[i], t, report, user);
+	maps_stage_clear(s);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The program's counters, summed over the CPUs. */
+#ifndef NLB_AGENT_MAPS_STATS_H
+#define NLB_AGENT_MAPS_STATS_H
+
+#include <stdint.h>
+
+#include "maps_table.h"
+#include "xdp/nlb_shared.h"
+
+/* Counters of a VIP. 0 or -errno. */
+int maps_stats_vip(const struct maps_table *t, const struct maps_vip *vip,
+		   struct nlb_counters *ret);
+
+/* Packets by reason. 0 or -errno. */
+int maps_stats_reasons(const struct maps_table *t, struct nlb_reasons *ret);
+
+/*
+ * Counters of all VIPs, by number, in a new array of max_vips: one system call
+ * however many VIPs there are. NULL when out of memory or refused.
+ */
+struct nlb_counters *maps_stats_all_vips(const struct maps_table *t);
+
+#endif
