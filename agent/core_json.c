@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What the core tells others, as JSON: the line for nlbd (feed.c sends it) and
- * the status document for the scheduler (sched.c sends it). The local API
+ * the status document for the scheduler (scheduler.c sends it). The local API
  * writes its own, fuller form (api_get.c).
  */
 #include <string.h>

@@ -343,7 +343,8 @@ static void run_sync(struct core *c)
 	if (!c->sync_ok || !c->feed_up || c->synced)
 		return;
 	c->ops->sync(c->user);
-	c->synced = true;
+	/* The session may have been lost while sending. */
+	c->synced = c->feed_up;
 	htab_each(&c->vips, resend_gone, c);
 }
 

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The local API's server: libmicrohttpd without a thread of its own. It has an
+ * epoll descriptor, which is one watch of our loop; connections are accepted
+ * here, checked, and handed to it. A request is collected whole (its body has
+ * a limit) and given to api_route(). The one that needs the maps child's
+ * counters is suspended until they have come, together with all others that
+ * ask meanwhile.
+ */
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "api_int.h"
+#include "api_listen.h"
+#include "log.h"
+
+#define API_IDLE_S   30u
+#define API_STATS_MS 2000u
+
+struct api_call {
+	struct api *api;
+	struct MHD_Connection *conn;
+	struct sbuf body;
+	bool too_long;
+	bool suspended, answered; /* answered: resumed, with what is in req */
+	struct api_request req;
+	struct api_call *next, **link; /* among those that wait for counters */
+};
+
+struct api {
+	struct parent *parent;
+	struct MHD_Daemon *mhd;
+	int listen_fd;
+	struct loop_io listen_io, mhd_io;
+	struct loop_timer mhd_timer, stats_timer;
+	struct api_call *waiting;
+	struct api_stats stats;
+	uint64_t stats_seq;
+};
+
+static const char *const method_names[] = {
+	[API_GET] = "GET",   [API_PUT] = "PUT",	      [API_PATCH] = "PATCH",
+	[API_POST] = "POST", [API_DELETE] = "DELETE",
+};
+
+/* ---- answers ---- */
+
+static enum MHD_Result answer(struct api_call *call)
+{
+	struct api_request *req = &call->req;
+	struct MHD_Response *resp;
+	enum MHD_Result ok;
+	char allow[64] = "";
+
+	if (!sbuf_ok(&req->out))
+		api_error(req, 500, NULL, "out of memory");
+	resp = MHD_create_response_from_buffer(req->out.len, req->out.data ? req->out.data : "",
+					       MHD_RESPMEM_MUST_COPY);
+	if (!resp)
+		return MHD_NO;
+	MHD_add_response_header(resp, "Content-Type", "application/json");
+	for (unsigned int m = 0; m < API_METHODS; m++)
+		if (req->allow & 1u << m)
+			snprintf(allow + strlen(allow), sizeof(allow) - strlen(allow), "%s%s",
+				 allow[0] ? ", " : "", method_names[m]);
+	if (allow[0])
+		MHD_add_response_header(resp, "Allow", allow);
+	ok = MHD_queue_response(call->conn, req->status, resp);
+	MHD_destroy_response(resp);
+	return ok;
+}
+
+/* ---- counters ---- */
+
+static void stop_waiting(struct api_call *call)
+{
+	if (!call->link)
+		return;
+	*call->link = call->next;
+	if (call->next)
+		call->next->link = call->link;
+	call->link = NULL;
+}
+
+static void wake_all(struct api *a, bool ok)
+{
+	loop_timer_del(a->parent->loop, &a->stats_timer);
+	while (a->waiting) {
+		struct api_call *call = a->waiting;
+
+		stop_waiting(call);
+		call->answered = true;
+		if (ok)
+			api_stats_write(&a->stats, &call->req.out);
+		else
+			api_error(&call->req, 504, NULL, "the maps child does not answer");
+		call->suspended = false;
+		MHD_resume_connection(call->conn);
+	}
+	api_stats_done(&a->stats);
+	a->stats = (struct api_stats){0};
+}
+
+static void on_stats_late(struct loop_timer *t)
+{
+	struct api *a = container_of(t, struct api, stats_timer);
+
+	a->stats_seq++;
+	wake_all(a, false);
+}
+
+static void wait_for_stats(struct api_call *call)
+{
+	struct api *a = call->api;
+	struct msg_batch msg;
+
+	if (!a->waiting) {
+		msg.seq = ++a->stats_seq;
+		ipc_send(a->parent->maps, MSG_MAPS_STATS_GET, &msg, sizeof(msg));
+		loop_timer_in(a->parent->loop, &a->stats_timer, API_STATS_MS, on_stats_late);
+	}
+	call->next = a->waiting;
+	call->link = &a->waiting;
+	if (call->next)
+		call->next->link = &call->next;
+	a->waiting = call;
+	call->suspended = true;
+	MHD_suspend_connection(call->conn);
+}
+
+void api_stats(struct api *a, uint16_t type, const void *data, size_t len)
+{
+	const struct msg_batch *end = data;
+
+	if (!a || !a->waiting)
+		return;
+	if (!api_stats_add(&a->stats, type, data, len))
+		return;
+	if (len == sizeof(*end) && end->seq == a->stats_seq) {
+		wake_all(a, sbuf_ok(&a->stats.vips) && sbuf_ok(&a->stats.reasons));
+		return;
+	}
+	/* An answer that came too late for those who had asked. */
+	api_stats_done(&a->stats);
+	a->stats = (struct api_stats){0};
+}
+
+/* ---- requests ---- */
+
+static int method_parse(const char *name, enum api_method *ret)
+{
+	if (strcmp(name, "HEAD") == 0)
+		name = "GET";
+	for (unsigned int m = 0; m < API_METHODS; m++) {
+		if (strcmp(name, method_names[m]) == 0) {
+			*ret = (enum api_method)m;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static enum MHD_Result run_call(struct api_call *call, const char *url, const char *method)
+{
+	_cleanup_free_ char *path = strdup(url);
+	struct api_request *req = &call->req;
+
+	req->parent = call->api->parent;
+	req->body = call->body.data ? call->body.data : "";
+	req->body_len = call->body.len;
+	if (!path)
+		return MHD_NO;
+	if (method_parse(method, &req->method) < 0) {
+		api_error(req, 405, NULL, "the method is not known");
+	} else if (call->too_long) {
+		api_error(req, 413, NULL, "the body is longer than %u bytes", API_BODY_MAX);
+	} else if (api_route(req, path) == API_STATS) {
+		wait_for_stats(call);
+		return MHD_YES;
+	}
+	return answer(call);
+}
+
+static struct api_call *call_new(struct api *a, struct MHD_Connection *conn)
+{
+	struct api_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->api = a;
+	call->conn = conn;
+	return call;
+}
+
+static enum MHD_Result on_request(void *user, struct MHD_Connection *conn, const char *url,
+				  const char *method, const char *version _unused_,
+				  const char *data, size_t *len, void **state)
+{
+	struct api_call *call = *state;
+
+	if (!call) {
+		call = call_new(user, conn);
+		*state = call;
+		return call ? MHD_YES : MHD_NO;
+	}
+	if (call->answered)
+		return answer(call);
+	if (*len) {
+		/* The rest is read and dropped: the client gets its answer after it. */
+		if (call->body.len + *len > API_BODY_MAX)
+			call->too_long = true;
+		else
+			sbuf_add(&call->body, data, *len);
+		*len = 0;
+		return MHD_YES;
+	}
+	return run_call(call, url, method);
+}
+
+static void on_completed(void *user _unused_, struct MHD_Connection *conn _unused_, void **state,
+			 enum MHD_RequestTerminationCode how _unused_)
+{
+	struct api_call *call = *state;
+
+	if (!call)
+		return;
+	stop_waiting(call);
+	sbuf_done(&call->body);
+	sbuf_done(&call->req.out);
+	free(call);
+	*state = NULL;
+}
+
+/* ---- libmicrohttpd on our loop ---- */
+
+static void api_work(struct api *a);
+
+static void on_mhd_timer(struct loop_timer *t)
+{
+	api_work(container_of(t, struct api, mhd_timer));
+}
+
+static void on_mhd_io(struct loop_io *io, uint32_t events _unused_)
+{
+	api_work(container_of(io, struct api, mhd_io));
+}
+
+static void api_work(struct api *a)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	MHD_run(a->mhd);
+	if (MHD_get_timeout(a->mhd, &ms) == MHD_YES)
+		loop_timer_in(a->parent->loop, &a->mhd_timer, ms, on_mhd_timer);
+	else
+		loop_timer_del(a->parent->loop, &a->mhd_timer);
+}
+
+static void on_connect(struct loop_io *io, uint32_t events _unused_)
+{
+	struct api *a = container_of(io, struct api, listen_io);
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+
+	for (;;) {
+		int fd = accept4(a->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			break;
+		if (!api_peer_allowed(fd, a->parent->cfg)) {
+			close(fd);
+			continue;
+		}
+		/* It closes fd when it does not want it. */
+		MHD_add_connection(a->mhd, fd, (struct sockaddr *)&sun, sizeof(sa_family_t));
+	}
+	api_work(a);
+}
+
+static void on_mhd_log(void *user _unused_, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+static void on_mhd_log(void *user _unused_, const char *fmt, va_list ap)
+{
+	char text[256];
+
+	if (!log_enabled(LOG_DEBUG))
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	log_debug("local API", "message=\"%s\"", text);
+}
+
+int api_new(struct parent *p, int listen_fd, struct api **ret)
+{
+	const union MHD_DaemonInfo *info;
+	struct api *a;
+	int r;
+
+	if (listen_fd < 0)
+		return 0;
+	a = calloc(1, sizeof(*a));
+	if (!a) {
+		close(listen_fd);
+		return -ENOMEM;
+	}
+	a->parent = p;
+	a->listen_fd = listen_fd;
+	a->listen_io = a->mhd_io = LOOP_IO_INIT;
+	a->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
+					  MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+				  0, NULL, NULL, on_request, a, MHD_OPTION_EXTERNAL_LOGGER,
+				  on_mhd_log, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+				  MHD_OPTION_CONNECTION_LIMIT, API_CONNECTIONS,
+				  MHD_OPTION_CONNECTION_TIMEOUT, API_IDLE_S, MHD_OPTION_END);
+	info = a->mhd ? MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+	r = info ? 0 : -EIO;
+	if (r == 0)
+		r = loop_io_add(p->loop, &a->mhd_io, info->epoll_fd, EPOLLIN, on_mhd_io);
+	if (r == 0)
+		r = loop_io_add(p->loop, &a->listen_io, listen_fd, EPOLLIN, on_connect);
+	if (r < 0) {
+		api_free(a);
+		return r;
+	}
+	*ret = a;
+	return 0;
+}
+
+void api_free(struct api *a)
+{
+	struct loop *l;
+
+	if (!a)
+		return;
+	l = a->parent->loop;
+	if (a->waiting)
+		wake_all(a, false);
+	loop_io_del(l, &a->listen_io);
+	loop_io_del(l, &a->mhd_io);
+	loop_timer_del(l, &a->mhd_timer);
+	loop_timer_del(l, &a->stats_timer);
+	if (a->mhd)
+		MHD_stop_daemon(a->mhd);
+	close(a->listen_fd);
+	api_stats_done(&a->stats);
+	free(a);
+}

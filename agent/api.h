@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The local API: HTTP on a unix socket (docs/agent.md, "The local API").
+ * api.c is the server (libmicrohttpd on our loop, who may connect);
+ * api_route.c knows paths and methods; api_get.c and api_put.c do the work on
+ * plain structs, so that a test needs no socket.
+ */
+#ifndef NLB_AGENT_API_H
+#define NLB_AGENT_API_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+
+struct api;
+struct parent;
+
+#define API_BODY_MAX	(1u << 20)
+#define API_CONNECTIONS 64u
+
+/*
+ * Binds cfg->api_socket, mode 0660, of cfg->user and cfg->api_group: while the
+ * process may still choose an owner. *ret_fd is -1 when there is to be no API.
+ * Returns 0 or -errno (-EADDRINUSE: another agent answers there).
+ */
+int api_listen(const struct config *cfg, int *ret_fd);
+
+/* Serves on listen_fd, which it takes over; -1: does nothing. 0 or -errno. */
+int api_new(struct parent *p, int listen_fd, struct api **ret);
+void api_free(struct api *a);
+
+/* A MSG_MAPS_STATS_* frame from the maps child. */
+void api_stats(struct api *a, uint16_t type, const void *data, size_t len);
+
+#endif

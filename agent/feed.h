@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The session with nlbd: a unix stream socket, one JSON object a line, nlbd
+ * listens (docs/agent.md, "The socket to nlbd"). This side connects, and
+ * connects again whenever the session ends.
+ */
+#ifndef NLB_AGENT_FEED_H
+#define NLB_AGENT_FEED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core.h"
+#include "loop.h"
+
+#define FEED_LINE_MAX	  65536u       /* from nlbd */
+#define FEED_LINE_OUT_MAX (1u << 20)   /* to nlbd */
+#define FEED_QUEUE_MAX	  (256u << 20) /* waiting to be sent; past it the session ends */
+#define FEED_HEARTBEAT_MS 1000u
+#define FEED_SILENCE_MS	  10000u /* without a line from nlbd */
+#define FEED_RETRY_MIN_MS 100u
+#define FEED_RETRY_MAX_MS 5000u
+
+struct feed;
+
+struct feed_ops {
+	/* nlbd answered our hello; or the session is lost. */
+	void (*up)(void *user, bool up);
+	void (*route)(void *user, const struct addr *vip, enum core_route route,
+		      const char *reason);
+	/* After all lines of one read. */
+	void (*burst)(void *user);
+};
+
+/* path and node must outlive it. Connects when the loop runs. 0 or -errno. */
+int feed_new(struct loop *l, const char *path, const char *node, const struct feed_ops *ops,
+	     void *user, struct feed **ret);
+void feed_free(struct feed *f);
+
+/* Each queues lines; nothing happens while the session is not up. */
+void feed_vip(struct feed *f, const struct core_vip *v);
+void feed_gone(struct feed *f, const struct addr *vip);
+void feed_sync(struct feed *f, struct core *c);
+void feed_dataplane(struct feed *f, bool up);
+
+bool feed_is_up(const struct feed *f);
+/* Why there is no session; "" when there is one. */
+const char *feed_error(const struct feed *f);
+
+#endif

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The API's answers as tables. What is missing in an answer (from an agent of
+ * another version) is shown as "-". Text from the agent is printed with its
+ * control characters replaced, as parts of it come from backends.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "nlbctl.h"
+#include "util.h"
+
+#define CELL_LEN 160
+#define COLS_MAX 8
+
+static struct json_object *get(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) ? v : NULL;
+}
+
+static const char *text(struct json_object *o, const char *key, char buf[static CELL_LEN])
+{
+	struct json_object *v = get(o, key);
+
+	snprintf(buf, CELL_LEN, "%s", v ? json_object_get_string(v) : "-");
+	for (char *p = buf; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	return buf;
+}
+
+static const char *yesno(struct json_object *o, const char *key)
+{
+	struct json_object *v = get(o, key);
+
+	if (!v)
+		return "-";
+	return json_object_get_boolean(v) ? "yes" : "no";
+}
+
+/* "2/3" */
+static const char *enabled(struct json_object *o, char buf[static CELL_LEN])
+{
+	snprintf(buf, CELL_LEN, "%" PRId64 "/%" PRId64, json_object_get_int64(get(o, "enabled")),
+		 json_object_get_int64(get(o, "total")));
+	return buf;
+}
+
+/* ---- tables: cells are collected, widths found, lines printed ---- */
+
+struct table {
+	size_t n_cols, n_cells, cap;
+	char (*cells)[CELL_LEN];
+};
+
+static void table_add(struct table *t, const char *cell)
+{
+	if (t->n_cells == t->cap) {
+		size_t cap = MAX2(t->cap * 2, (size_t)64);
+		void *cells = reallocarray(t->cells, cap, sizeof(*t->cells));
+
+		if (!cells)
+			return;
+		t->cells = cells;
+		t->cap = cap;
+	}
+	snprintf(t->cells[t->n_cells++], CELL_LEN, "%s", cell);
+}
+
+static void table_begin(struct table *t, const char *const *heads, size_t n)
+{
+	*t = (struct table){.n_cols = MIN2(n, (size_t)COLS_MAX)};
+	for (size_t i = 0; i < t->n_cols; i++)
+		table_add(t, heads[i]);
+}
+
+static void table_end(struct table *t, FILE *out)
+{
+	size_t width[COLS_MAX] = {0};
+
+	for (size_t i = 0; i < t->n_cells; i++)
+		width[i % t->n_cols] = MAX2(width[i % t->n_cols], strlen(t->cells[i]));
+	for (size_t i = 0; i < t->n_cells; i++) {
+		if ((i + 1) % t->n_cols)
+			fprintf(out, "%-*s  ", (int)width[i % t->n_cols], t->cells[i]);
+		else
+			fprintf(out, "%s\n", t->cells[i]);
+	}
+	free(t->cells);
+}
+
+/* ---- answers ---- */
+
+void nlbctl_print_status(struct json_object *o, FILE *out)
+{
+	struct json_object *dp = get(o, "dataplane"), *nlbd = get(o, "nlbd");
+	struct json_object *sched = get(o, "scheduler"), *vips = get(o, "vips");
+	struct json_object *held = get(sched, "held"), *refused = get(o, "refused");
+	char a[CELL_LEN], b[CELL_LEN], c[CELL_LEN], d[CELL_LEN];
+
+	fprintf(out, "node        %s, up %s s\n", text(o, "node", a), text(o, "uptime_s", b));
+	fprintf(out, "data plane  %s (%s)%s\n", text(dp, "state", a),
+		get(dp, "mode") ? text(dp, "mode", b) : text(dp, "reason", b),
+		json_object_get_boolean(get(dp, "adopted")) ? ", maps adopted" : "");
+	if (json_object_get_boolean(get(nlbd, "connected")))
+		fprintf(out, "nlbd        connected%s\n",
+			json_object_get_boolean(get(nlbd, "synced")) ? ", in sync" : "");
+	else
+		fprintf(out, "nlbd        not connected: %s\n", text(nlbd, "error", a));
+	if (json_object_get_boolean(get(sched, "ok")))
+		fprintf(out, "scheduler   ok, revision %s, %s\n", text(sched, "revision", a),
+			text(sched, "url", b));
+	else
+		fprintf(out, "scheduler   failing, revision %s, %s: %s\n",
+			text(sched, "revision", a), text(sched, "url", b), text(sched, "error", c));
+	if (held)
+		fprintf(out, "HELD        revision %s: %s; \"nlbctl accept\" applies it\n",
+			text(held, "revision", a), text(held, "reason", b));
+	fprintf(out, "VIPs        %s wanted, %s ready, %s announced, %s leaving\n",
+		text(vips, "wanted", a), text(vips, "ready", b), text(vips, "announced", c),
+		text(vips, "leaving", d));
+	fprintf(out, "backends    %s enabled, %s conditions, %s overrides\n",
+		text(get(o, "backends"), "enabled", a), text(get(o, "backends"), "conditions", b),
+		text(get(o, "backends"), "overrides", c));
+	for (size_t i = 0; refused && i < json_object_array_length(refused); i++) {
+		struct json_object *r = json_object_array_get_idx(refused, i);
+
+		fprintf(out, "refused     %s: %s\n", text(r, "address", a), text(r, "reason", b));
+	}
+}
+
+void nlbctl_print_vips(struct json_object *o, FILE *out)
+{
+	static const char *const heads[] = {"VIP", "STATE", "ROUTE", "ENABLED", "PORTS", "REASON"};
+	struct json_object *vips = get(o, "vips");
+	struct table t;
+
+	table_begin(&t, heads, ARRAY_SIZE(heads));
+	for (size_t i = 0; vips && i < json_object_array_length(vips); i++) {
+		struct json_object *v = json_object_array_get_idx(vips, i);
+		struct json_object *ports = get(v, "ports");
+		char buf[CELL_LEN];
+
+		table_add(&t, text(v, "address", buf));
+		table_add(&t, text(v, "state", buf));
+		table_add(&t, text(v, "route", buf));
+		table_add(&t, enabled(v, buf));
+		snprintf(buf, sizeof(buf), "%zu", ports ? json_object_array_length(ports) : 0);
+		table_add(&t, buf);
+		table_add(&t, text(v, "reason", buf));
+	}
+	table_end(&t, out);
+}
+
+static void print_backend_table(struct json_object *arr, FILE *out)
+{
+	static const char *const heads[] = {"BACKEND", "STATE",	  "WEIGHT", "HEALTH",
+					    "ADMIN",   "IN RING", "REASON"};
+	struct table t;
+
+	table_begin(&t, heads, ARRAY_SIZE(heads));
+	for (size_t i = 0; arr && i < json_object_array_length(arr); i++) {
+		struct json_object *be = json_object_array_get_idx(arr, i);
+		char buf[CELL_LEN];
+
+		table_add(&t, text(be, "address", buf));
+		table_add(&t, text(be, "state", buf));
+		table_add(&t, text(be, "weight", buf));
+		table_add(&t, text(be, "health", buf));
+		if (get(be, "override"))
+			snprintf(buf, sizeof(buf), "%s (operator)",
+				 json_object_get_string(get(be, "override")));
+		else
+			text(be, "admin", buf);
+		table_add(&t, buf);
+		table_add(&t, yesno(be, "in_ring"));
+		table_add(&t, text(be, "reason", buf));
+	}
+	table_end(&t, out);
+}
+
+void nlbctl_print_backends(struct json_object *o, FILE *out)
+{
+	print_backend_table(get(o, "backends"), out);
+}
+
+void nlbctl_print_vip(struct json_object *o, FILE *out)
+{
+	struct json_object *ports = get(o, "ports");
+	char a[CELL_LEN], b[CELL_LEN], c[CELL_LEN], d[CELL_LEN];
+
+	fprintf(out, "VIP         %s\n", text(o, "address", a));
+	fprintf(out, "state       %s", text(o, "state", a));
+	if (get(o, "reason"))
+		fprintf(out, ": %s", text(o, "reason", b));
+	fprintf(out, "\nroute       %s", text(o, "route", a));
+	if (get(o, "route_reason"))
+		fprintf(out, ": %s", text(o, "route_reason", b));
+	fprintf(out, "\nid          %s, revision %s, tag %s, phase %s\n", text(o, "id", a),
+		text(o, "revision", b), text(o, "tag", c), text(o, "phase", d));
+	for (size_t i = 0; ports && i < json_object_array_length(ports); i++) {
+		struct json_object *p = json_object_array_get_idx(ports, i);
+		struct json_object *ring = get(p, "ring");
+
+		fprintf(out, "\n%s/%s      enabled %s, ring %s (%s slots, generation %s)",
+			text(p, "protocol", a), text(p, "port", b), enabled(p, c),
+			json_object_get_string(get(ring, "state")), text(ring, "size", d),
+			json_object_get_string(get(ring, "generation")));
+		if (get(ring, "reason"))
+			fprintf(out, ": %s", text(ring, "reason", a));
+		fputs("\n", out);
+		print_backend_table(get(p, "backends"), out);
+	}
+}
+
+void nlbctl_print_stats(struct json_object *o, FILE *out)
+{
+	static const char *const vip_heads[] = {"VIP", "PACKETS", "BYTES"};
+	static const char *const heads[] = {"REASON", "PACKETS"};
+	struct json_object *vips = get(o, "vips"), *reasons = get(o, "reasons");
+	struct table t;
+
+	table_begin(&t, vip_heads, ARRAY_SIZE(vip_heads));
+	for (size_t i = 0; vips && i < json_object_array_length(vips); i++) {
+		struct json_object *v = json_object_array_get_idx(vips, i);
+		char buf[CELL_LEN];
+
+		table_add(&t, text(v, "address", buf));
+		table_add(&t, text(v, "packets", buf));
+		table_add(&t, text(v, "bytes", buf));
+	}
+	table_end(&t, out);
+	fputs("\n", out);
+	if (!reasons)
+		return;
+	table_begin(&t, heads, ARRAY_SIZE(heads));
+	json_object_object_foreach (reasons, name, count) {
+		table_add(&t, name);
+		table_add(&t, json_object_get_string(count));
+	}
+	table_end(&t, out);
+}
+
+void nlbctl_print_health(struct json_object *o, FILE *out)
+{
+	char a[CELL_LEN], b[CELL_LEN];
+
+	if (get(o, "reason"))
+		fprintf(out, "%s: %s\n", text(o, "status", a), text(o, "reason", b));
+	else
+		fprintf(out, "%s\n", text(o, "status", a));
+}
+
+void nlbctl_print_ok(struct json_object *o _unused_, FILE *out)
+{
+	fputs("ok\n", out);
+}
