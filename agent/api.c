@@ -85,6 +85,8 @@ static void stop_waiting(struct api_call *call)
 	call->link = NULL;
 }
 
+static void on_mhd_timer(struct loop_timer *t);
+
 static void wake_all(struct api *a, bool ok)
 {
 	loop_timer_del(a->parent->loop, &a->stats_timer);
@@ -102,6 +104,8 @@ static void wake_all(struct api *a, bool ok)
 	}
 	api_stats_done(&a->stats);
 	a->stats = (struct api_stats){0};
+	/* Its descriptor does not become readable by a resumption. */
+	loop_timer_in(a->parent->loop, &a->mhd_timer, 0, on_mhd_timer);
 }
 
 static void on_stats_late(struct loop_timer *t)

@@ -95,7 +95,6 @@ static void result(struct core *c, const struct msg_svc_result *res)
 			"vip=%s service=%s/%u reason=\"%s\" proven=%s retry_ms=%u",
 			addr_str(&res->vip, text), model_protocol_str(res->protocol), res->port,
 			run->reason, run->proven ? "earlier" : "no", run->retry_ms);
-		v->told_dirty = true;
 		c->report_dirty = true;
 	}
 	core_vip_dirty(v);
