@@ -245,6 +245,40 @@ static void test_line_limit(void **state _unused_)
 	expect_bad(HC_HTTP_BAD_LINE);
 }
 
+/* Around the length up to which a line is kept. */
+static void test_lines_longer_than_what_is_kept(void **state _unused_)
+{
+	for (size_t len = HC_HTTP_KEEP - 20; len < HC_HTTP_KEEP + 20; len++) {
+		/* On the heap, where the sanitizer sees a byte behind it. */
+		_cleanup_free_ struct hc_http_parser *ps = malloc(sizeof(*ps));
+		char line[HC_HTTP_KEEP + 32];
+		bool done;
+
+		assert_non_null(ps);
+		begin(NULL);
+		hc_http_parser_init(ps, check);
+		assert_false(hc_http_feed(ps, H200, strlen(H200)));
+		/* One that counts: what is cut off could be part of the number. */
+		memset(line, ' ', sizeof(line));
+		memcpy(line, "Content-Length:", 15);
+		line[len - 1] = '5';
+		line[len] = '\n';
+		done = hc_http_feed(ps, line, len + 1);
+		assert_int_equal(done, len > HC_HTTP_KEEP);
+		if (done) {
+			assert_int_equal(ps->detail, HC_HTTP_BAD_LENGTH);
+			continue;
+		}
+		/* One that does not, and is all name. */
+		memset(line, 'a', sizeof(line));
+		line[len - 1] = ':';
+		line[len] = '\n';
+		assert_false(hc_http_feed(ps, line, len + 1));
+		assert_true(hc_http_feed(ps, "\n", 1));
+		assert_int_equal(ps->reason, MSG_HC_OK);
+	}
+}
+
 static void test_header_count_limit(void **state _unused_)
 {
 	begin(NULL);
@@ -340,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test_teardown(test_line_limit, teardown),
+		cmocka_unit_test_teardown(test_lines_longer_than_what_is_kept, teardown),
 		cmocka_unit_test_teardown(test_header_count_limit, teardown),
 		cmocka_unit_test_teardown(test_head_limit, teardown),
 		cmocka_unit_test_teardown(test_body_limit, teardown),
