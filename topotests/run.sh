@@ -36,8 +36,6 @@ lay_out() {
 	for name in zebra ospfd ospf6d bgpd ripd ripngd isisd pimd pim6d pbrd mgmtd; do
 		[ -e "$work/frrdir/$name" ] || ln -s /bin/false "$work/frrdir/$name"
 	done
-	rm -rf "$tests"/nlb_*
-	cp -r "$root"/topotests/nlb_* "$tests/"
 }
 
 # overlay PLACE: from here on what is written to PLACE lands below build/.
@@ -56,6 +54,10 @@ inside() {
 	for place in /etc /run /var/lib /var/log /var/tmp; do
 		overlay "$place"
 	done
+	# Our folders among FRR's, below FRR's conftest.py, without a copy.
+	mkdir -p "$work/overlay/tests/upper" "$work/overlay/tests/work"
+	mount -t overlay overlay -o "lowerdir=$root/topotests:$tests" \
+		-o "upperdir=$work/overlay/tests/upper,workdir=$work/overlay/tests/work" "$tests"
 	mkdir -p /etc/frr /etc/snmp /run/frr /var/lib/frr /var/tmp/frr
 	[ -e /var/run/frr ] || die "/var/run is not /run here"
 	chown frr:frr /etc/frr /run/frr /var/lib/frr

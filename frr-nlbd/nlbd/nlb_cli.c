@@ -194,14 +194,14 @@ DEFPY_YANG(nlb_vip_pool, nlb_vip_pool_cmd, "[no] vip-pool <A.B.C.D/M|X:X::X:X/M>
 		  "IPv4 prefix\n"
 		  "IPv6 prefix\n")
 {
-	char value[PREFIX_STRLEN];
+	char xpath[XPATH_MAXLEN];
 	struct prefix p;
 
 	/* The model's canonical form has no host bits; a "no" with some must find it. */
 	prefix_copy(&p, pool);
 	apply_mask(&p);
-	prefix2str(&p, value, sizeof(value));
-	nb_cli_enqueue_change(vty, "./vip-pool", no ? NB_OP_DESTROY : NB_OP_CREATE, value);
+	snprintfrr(xpath, sizeof(xpath), "./vip-pool[.='%pFX']", &p);
+	nb_cli_enqueue_change(vty, xpath, no ? NB_OP_DESTROY : NB_OP_CREATE, NULL);
 
 	return nb_cli_apply_changes(vty, NULL);
 }

@@ -72,7 +72,8 @@ struct yang_data *nlb_state_agent_get(struct nb_cb_get_elem_args *args)
 	if (strmatch(name, "instance"))
 		return yang_data_new_string(args->xpath, st.session->instance);
 	if (strmatch(name, "node"))
-		return yang_data_new_string(args->xpath, st.session->node);
+		return st.session->node[0] ? yang_data_new_string(args->xpath, st.session->node)
+					   : NULL;
 	if (strmatch(name, "uptime"))
 		return yang_data_new_uint32(args->xpath, age_s(st.session->since_us));
 	return NULL;

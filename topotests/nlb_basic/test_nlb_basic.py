@@ -1,0 +1,610 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+nlbd announces what an agent has proven, and nothing else.
+
+Topology: r1 (zebra, mgmtd, bgpd, nlbd and a stand-in for nlb-agent) --- r2 (zebra, mgmtd, bgpd).
+r1 redistributes nlb into BGP for IPv4 and IPv6; r2 is where one sees whether a VIP is announced.
+
+The tests build on each other: one agent is started and changed step by step.
+"""
+import functools
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from lib import topotest
+from lib.topogen import TopoRouter, Topogen
+
+CWD = os.path.dirname(os.path.realpath(__file__))
+SOCKET = "/var/run/frr/nlbd-agent.sock"
+
+pytestmark = [pytest.mark.nlbd, pytest.mark.bgpd]
+
+
+class Agent:
+    """The stand-in (fake_agent.py) running on a router."""
+
+    count = 0
+
+    def __init__(self, router):
+        Agent.count += 1
+        self.log = os.path.join(router.logdir, router.name, f"agent-{Agent.count}.log")
+        self.proc = router.net.popen(
+            [sys.executable, os.path.join(CWD, "fake_agent.py"), SOCKET, self.log],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=None,
+        )
+
+    def raw(self, line):
+        """Send one line as it is."""
+        self.proc.stdin.write(line + "\n")
+        self.proc.stdin.flush()
+
+    def send(self, **message):
+        """Send one message, named by its key."""
+        self.raw(json.dumps(message))
+
+    def sync(self, vips, instance="agent-1", dataplane="ok"):
+        """Say hello and hand over a whole set."""
+        self.send(hello={"version": 1, "instance": instance, "node": "lb1"})
+        self.send(dataplane=dataplane)
+        self.send(sync="begin")
+        for vip in vips:
+            self.send(vip=vip)
+        self.send(sync="end")
+
+    def close(self):
+        """End the session as a process that dies does."""
+        self.proc.kill()
+        self.proc.wait()
+
+    def heard(self):
+        """All that nlbd has said."""
+        if not os.path.exists(self.log):
+            return []
+        with open(self.log, encoding="utf-8") as log:
+            return [json.loads(line) for line in log if line.startswith("{")]
+
+    def route(self, address):
+        """The last word on an address: (state, reason); Nones when there is none."""
+        words = [m["route"] for m in self.heard() if "route" in m]
+        last = [word for word in words if word["address"] == address][-1:]
+        return (last[0]["state"], last[0].get("reason")) if last else (None, None)
+
+
+def vip(address, up=2, ready=True, **extra):
+    """A VIP with one port and three backends, of which `up` are up."""
+    backends = [{"address": f"10.9.0.{i}", "weight": 1, "state": "up"} for i in (1, 2, 3)]
+    for backend in backends[up:]:
+        backend.update(state="down", reason="connection refused")
+    port = {"protocol": "tcp", "port": 80, "enabled": up, "total": 3, "backends": backends}
+    return {
+        "address": address,
+        "enabled": up,
+        "total": 3,
+        "ready": ready,
+        "ports": [port],
+        **extra,
+    }
+
+
+VIPS = [
+    vip("192.0.2.10", tag=100, revision=7, id="vip-10"),
+    vip("192.0.2.11", up=0),
+    vip("192.0.2.12", tag=5),
+    vip("192.0.2.13", ready=False, reason="maps not written"),
+    vip("198.51.100.1"),
+    vip("2001:db8:ff::10"),
+]
+
+
+@pytest.fixture(scope="module")
+def tgen(request):
+    "Two routers on one link."
+    tgen = Topogen({"s1": ("r1", "r2")}, request.module.__name__)
+    tgen.start_topology()
+    for name, router in tgen.routers().items():
+        daemons = [(TopoRouter.RD_ZEBRA, ""), (TopoRouter.RD_MGMTD, ""), (TopoRouter.RD_BGP, "")]
+        if name == "r1":
+            daemons.append((TopoRouter.RD_NLB, ""))
+        router.load_frr_config(os.path.join(CWD, name, "frr.conf"), daemons)
+    tgen.start_router()
+    yield tgen
+    tgen.stop_topology()
+
+
+@pytest.fixture(scope="module", name="world")
+def world_fixture(tgen):
+    "What the tests share: routers, and the agent of the moment."
+
+    class World:
+        """r1, r2, agent."""
+
+    world = World()
+    world.r1, world.r2 = tgen.gears["r1"], tgen.gears["r2"]
+    world.agent = None
+    yield world
+    if world.agent:
+        world.agent.close()
+
+
+@pytest.fixture(autouse=True)
+def skip_on_failure(tgen):
+    "The tests build on each other."
+    if tgen.routers_have_failure():
+        pytest.skip("skipped because of a previous failure")
+
+
+def expected(router, name):
+    "A file of expected output."
+    with open(os.path.join(CWD, router.name, name + ".json"), encoding="utf-8") as want:
+        return json.load(want)
+
+
+def expect(func, what, text, count=60):
+    "Wait until func() returns `what`."
+    ok, result = topotest.run_and_expect(func, what, count=count, wait=0.5)
+    assert ok, f"{text}: {result}"
+
+
+def expect_json(router, command, want, text=None, count=60):
+    "Wait until the command's JSON holds `want`, a dictionary or the name of a file."
+    if isinstance(want, str):
+        want = expected(router, want)
+    expect(
+        functools.partial(topotest.router_json_cmp, router, command, want),
+        None,
+        text or f"{router.name}: {command}",
+        count,
+    )
+
+
+def announced(world):
+    "The VIPs that r2 hears of."
+    routes = world.r2.vtysh_cmd("show bgp ipv4 unicast json", isjson=True).get("routes", {})
+    routes6 = world.r2.vtysh_cmd("show bgp ipv6 unicast json", isjson=True).get("routes", {})
+    return sorted([*routes, *routes6])
+
+
+def expect_announced(world, want, count=60):
+    "Wait until r2 hears of just these."
+    expect(functools.partial(announced, world), sorted(want), "announced to r2", count)
+
+
+def configure(router, *lines):
+    "Enter configuration lines in vtysh; nothing may be said in return."
+    script = "configure terminal\n" + "\n".join(lines)
+    output = router.vtysh_multicmd(script)
+    assert "%" not in output, output
+
+
+def vip_state(world, address):
+    "(state, reason) of a VIP in show nlb vip."
+    shown = world.r1.vtysh_cmd(f"show nlb vip {address} json", isjson=True)
+    return (shown[address]["state"], shown[address]["reason"]) if shown else None
+
+
+def expect_vip(world, address, state, reason):
+    "Wait for a VIP's state."
+    expect(functools.partial(vip_state, world, address), (state, reason), address)
+
+
+class Watch:
+    """Watches r1's kernel routes and r2's BGP for anything that goes away meanwhile."""
+
+    def __init__(self, world):
+        self.r1, self.r2 = world.r1, world.r2
+        self.file = os.path.join(self.r1.logdir, "r1", "monitor.log")
+        self.out = None
+        self.proc = None
+
+    def __enter__(self):
+        self.r2.vtysh_cmd("debug bgp updates in")
+        self.mark = len(self._bgp())
+        # pylint: disable=consider-using-with
+        self.out = open(self.file, "w", encoding="utf-8")
+        self.proc = self.r1.net.popen(
+            ["stdbuf", "-oL", "ip", "monitor", "route"], stdout=self.out, stderr=None
+        )
+        # It listens once it reports a route of ours.
+        probe = ["198.18.0.1/32", "dev", "lo"]
+
+        def listening():
+            self.r1.run(f"ip route replace {' '.join(probe)}; ip route del {' '.join(probe)}")
+            return "198.18.0.1" in self._kernel()
+
+        expect(listening, True, "ip monitor")
+        return self
+
+    def __exit__(self, *_):
+        self.proc.kill()
+        self.proc.wait()
+        self.out.close()
+
+    def _kernel(self):
+        with open(self.file, encoding="utf-8") as log:
+            return log.read()
+
+    def _bgp(self):
+        with open(os.path.join(self.r2.logdir, "r2", "bgpd.log"), encoding="utf-8") as log:
+            return log.read()
+
+    def assert_quiet(self, vips):
+        "None of these has been withdrawn, from the kernel or from r2."
+        for line in self._kernel().splitlines():
+            assert not any(f"Deleted blackhole {v}" in line for v in vips), line
+        for line in self._bgp()[self.mark :].splitlines():
+            assert not ("withdrawn" in line and any(v in line for v in vips)), line
+
+
+UP = ["192.0.2.10/32", "192.0.2.12/32", "2001:db8:ff::10/128"]
+
+
+def test_config(world):
+    "The file's configuration is there, and what listens on the socket is nlbd."
+    shown = world.r1.vtysh_cmd("show running-config")
+    block = shown[shown.index("\nnlb\n") + 1 :].split("\nexit\n")[0] + "\nexit\n"
+    assert block == (
+        "nlb\n"
+        " agent hold-time 4\n"
+        " vip-pool 2001:db8:ff::/64\n"
+        " vip-pool 192.0.2.0/25\n"
+        " vip 192.0.2.12\n"
+        "  tag 777\n"
+        "  metric 33\n"
+        " exit\n"
+        "exit\n"
+    )
+    want = {"listening": True, "connected": False, "dataplane": "unknown", "syncs": 0}
+    expect_json(world.r1, "show nlb agent json", want)
+    assert "Agent: not connected" in world.r1.vtysh_cmd("show nlb agent")
+
+
+def test_bgp(world):
+    "The neighbours talk before anything is announced."
+    want = {"ipv4Unicast": {"peers": {"10.1.0.2": {"state": "Established"}}}}
+    expect_json(world.r1, "show bgp summary json", want)
+    want = {"ipv6Unicast": {"peers": {"2001:db8:1::2": {"state": "Established"}}}}
+    expect_json(world.r1, "show bgp summary json", want)
+    expect_announced(world, [])
+
+
+def test_announce(world):
+    "A set of six: three are announced, and of the others it is said why not."
+    world.agent = Agent(world.r1)
+    world.agent.sync(VIPS)
+    expect_json(world.r1, "show nlb vip json", "show_nlb_vip")
+    expect_json(world.r1, "show ip route nlb json", "show_ip_route_nlb")
+    expect_json(world.r1, "show ipv6 route nlb json", "show_ipv6_route_nlb")
+    expect_json(world.r2, "show bgp ipv4 unicast json", "show_bgp_ipv4")
+    expect_json(world.r2, "show bgp ipv4 unicast 192.0.2.12/32 json", "show_bgp_ipv4_tagged")
+    expect_json(world.r2, "show bgp ipv6 unicast json", "show_bgp_ipv6")
+    expect_announced(world, UP)
+    kernel = world.r1.run("ip route show proto 199; ip -6 route show proto 199")
+    assert "blackhole 192.0.2.10" in kernel and "blackhole 2001:db8:ff::10" in kernel, kernel
+
+
+def test_reports(world):
+    "The agent hears of each VIP of its set."
+    want = {
+        "192.0.2.10": ("installed", None),
+        "192.0.2.11": ("withdrawn", "fewer enabled backends than min-enabled-backends"),
+        "192.0.2.12": ("installed", None),
+        "192.0.2.13": ("withdrawn", "not ready"),
+        "198.51.100.1": ("refused", "outside every vip-pool"),
+        "2001:db8:ff::10": ("installed", None),
+    }
+    expect(lambda: {v: world.agent.route(v) for v in want}, want, "reports")
+    assert {"hello": {"version": 1, "daemon": "nlbd"}} in world.agent.heard()
+    expect(
+        lambda: any("heartbeat" in line for line in world.agent.heard()), True, "heartbeat answered"
+    )
+
+
+def test_show(world):
+    "The other show commands, as text and JSON."
+    expect_json(world.r1, "show nlb summary json", "show_nlb_summary")
+    expect_json(world.r1, "show nlb agent json", "show_nlb_agent")
+    shown = world.r1.vtysh_cmd("show nlb vip")
+    line = [part for part in shown.splitlines() if "192.0.2.13" in part][0]
+    assert line.split() == "192.0.2.13 withdrawn 2/3 0 0 not ready: maps not written".split(), line
+    shown = world.r1.vtysh_cmd("show nlb vip 192.0.2.10")
+    assert "State: installed" in shown
+    assert "10.9.0.3 weight 1 down: connection refused" in shown
+    assert "no VIP 192.0.2.99" in world.r1.vtysh_cmd("show nlb vip 192.0.2.99")
+    assert "agent-1" in world.r1.vtysh_cmd("show nlb agent")
+    assert "VIPs: 6" in world.r1.vtysh_cmd("show nlb summary")
+    assert "J>*" in world.r1.vtysh_cmd("show ip route nlb")
+    assert "NLB agent debugging is on" in world.r1.vtysh_cmd("show debugging nlb")
+    assert "debug nlb zebra" in world.r1.vtysh_cmd("show running-config")
+
+
+def test_yang_state(world):
+    "The same through mgmtd."
+    path = "/frr-nlbd:nlb/state/vip[address='192.0.2.10']"
+    expect_json(world.r1, f"show mgmt get-data {path}", "mgmt_get_data")
+    want = {"frr-nlbd:nlb": {"state": {"agent": {"connected": True, "instance": "agent-1"}}}}
+    expect_json(world.r1, "show mgmt get-data /frr-nlbd:nlb/state/agent", want)
+    shown = world.r1.vtysh_cmd("show mgmt get-data /frr-nlbd:nlb", isjson=True)
+    assert len(shown["frr-nlbd:nlb"]["state"]["vip"]) == len(VIPS)
+    assert shown["frr-nlbd:nlb"]["state"]["summary"]["installed"] == 3
+
+
+def test_changes(world):
+    "Backends come and go; a VIP is removed."
+    world.agent.send(vip=vip("192.0.2.11", up=1))
+    world.agent.send(vip=vip("192.0.2.10", up=0))
+    world.agent.send(gone={"address": "2001:db8:ff::10"})
+    expect_announced(world, ["192.0.2.11/32", "192.0.2.12/32"])
+    expect(lambda: world.agent.route("192.0.2.10")[0], "withdrawn", "report")
+    expect(
+        lambda: world.agent.route("2001:db8:ff::10"), ("withdrawn", "removed by the agent"), "gone"
+    )
+    expect_json(world.r1, "show nlb vip json", {"2001:db8:ff::10": None})
+    world.agent.send(gone={"address": "192.0.2.77"})
+    expect(lambda: world.agent.route("192.0.2.77")[0], "withdrawn", "gone, never heard of")
+    for item in (VIPS[0], VIPS[1], VIPS[5]):
+        world.agent.send(vip=item)
+    expect_announced(world, UP)
+
+
+def test_override(world):
+    "Shutdown, tag and metric of one VIP; and each of them back."
+    configure(world.r1, "nlb", "vip 192.0.2.10", "shutdown")
+    expect_vip(world, "192.0.2.10", "refused", "shutdown")
+    expect_announced(world, UP[1:])
+    configure(world.r1, "nlb", "vip 192.0.2.10", "no shutdown", "tag 9", "metric 8")
+    want = {"192.0.2.10/32": [{"installed": True, "tag": 9, "metric": 8}]}
+    expect_json(world.r1, "show ip route nlb json", want)
+    configure(world.r1, "nlb", "vip 192.0.2.10", "no tag", "no metric 8")
+    want = {"192.0.2.10/32": [{"installed": True, "tag": 100, "metric": 0}]}
+    expect_json(world.r1, "show ip route nlb json", want)
+    assert " vip 192.0.2.10\n exit\n" in world.r1.vtysh_cmd("show running-config")
+    configure(world.r1, "nlb", "no vip 192.0.2.10")
+    assert "vip 192.0.2.10" not in world.r1.vtysh_cmd("show running-config")
+    expect_announced(world, UP)
+
+
+def test_options(world):
+    "Every option of nlb in effect, in show running-config, and gone again."
+    lines = ["min-enabled-backends 3", "distance 77", "agent hold-time 9"]
+    configure(world.r1, "nlb", *lines)
+    running = world.r1.vtysh_cmd("show running-config")
+    assert all(f" {line}\n" in running for line in lines)
+    expect_vip(world, "192.0.2.10", "withdrawn", "backends")
+    expect_announced(world, [])
+    configure(world.r1, "nlb", "no min-enabled-backends")
+    want = {"192.0.2.10/32": [{"installed": True, "distance": 77}]}
+    expect_json(world.r1, "show ip route nlb json", want)
+
+    configure(world.r1, "nlb", "no distance 77", "agent hold-time 4", "nexthop interface r1-eth0")
+    want = {"192.0.2.10/32": [{"distance": 15, "nexthops": [{"interfaceName": "r1-eth0"}]}]}
+    expect_json(world.r1, "show ip route nlb json", want)
+    configure(world.r1, "nlb", "nexthop interface nowhere0")
+    expect_vip(world, "192.0.2.10", "withdrawn", "nexthop-down")
+    configure(world.r1, "nlb", "nexthop blackhole")
+    expect_vip(world, "192.0.2.10", "installed", "none")
+    running = world.r1.vtysh_cmd("show running-config")
+    assert not any(word in running for word in ("nexthop", "distance", "min-enabled"))
+
+    configure(world.r1, "nlb", "no vip-pool 192.0.2.0/25")
+    expect_vip(world, "192.0.2.10", "refused", "outside-pool")
+    configure(world.r1, "nlb", "vip-pool 192.0.2.1/25")
+    expect_announced(world, UP)
+
+
+def test_bad_config(world):
+    "What cannot be done is refused, and what was stays."
+    for line in ("agent socket relative/path", "agent socket /" + "x" * 110, "distance 0"):
+        output = world.r1.vtysh_multicmd("configure terminal\nnlb\n" + line)
+        assert "%" in output or "rror" in output, output
+    output = world.r1.vtysh_multicmd("configure terminal\nnlb\nvip 0.0.0.0")
+    assert "rror" in output or "%" in output or "ailed" in output, output
+    running = world.r1.vtysh_cmd("show running-config")
+    assert "agent socket" not in running and "vip 0.0.0.0" not in running
+    expect_announced(world, UP)
+
+
+def test_dataplane_down(world):
+    "The data plane fails: nothing is announced, at once; and back."
+    world.agent.send(dataplane="down")
+    expect_announced(world, [])
+    expect_vip(world, "192.0.2.10", "withdrawn", "dataplane-down")
+    world.agent.send(dataplane="ok")
+    expect_announced(world, UP)
+
+
+def test_reconnect(world):
+    "An agent that is back within the hold-time: not one route moves."
+    with Watch(world) as watch:
+        world.agent.close()
+        expect_json(world.r1, "show nlb agent json", {"connected": False, "lost": False})
+        shown = world.r1.vtysh_cmd("show nlb agent json", isjson=True)
+        assert shown["holdTimeLeftSecs"] <= 4
+        world.agent = Agent(world.r1)
+        world.agent.sync(VIPS, instance="agent-2")
+        expect_json(
+            world.r1, "show nlb agent json", {"session": {"instance": "agent-2", "synced": True}}
+        )
+        expect(lambda: world.agent.route("192.0.2.10"), ("installed", None), "report")
+        watch.assert_quiet(["192.0.2.10", "192.0.2.12", "2001:db8:ff::10"])
+    assert "holdTimeLeftSecs" not in world.r1.vtysh_cmd("show nlb agent json")
+    expect_announced(world, UP)
+
+
+def test_sync_removes(world):
+    "What a new sync doesn't name is withdrawn at its end, not before."
+    world.agent.send(sync="begin")
+    world.agent.send(vip=VIPS[0])
+    expect_json(world.r1, "show nlb agent json", {"syncing": True})
+    assert announced(world) == sorted(UP)
+    world.agent.send(sync="end")
+    expect_announced(world, UP[:1])
+    world.agent.send(vip=VIPS[2])
+    world.agent.send(vip=VIPS[5])
+    expect_announced(world, UP)
+
+
+def test_takeover(world):
+    "The newest session wins, without a gap."
+    with Watch(world) as watch:
+        newer = Agent(world.r1)
+        newer.sync(VIPS, instance="agent-3")
+        expect(
+            lambda: {"error": {"reason": "replaced by a newer session"}} in world.agent.heard(),
+            True,
+            "older session told",
+        )
+        expect(world.agent.proc.poll, 0, "older session closed")
+        want = {"takeovers": 1, "session": {"instance": "agent-3", "synced": True}}
+        expect_json(world.r1, "show nlb agent json", want)
+        watch.assert_quiet(["192.0.2.10", "192.0.2.12", "2001:db8:ff::10"])
+    world.agent = newer
+    expect_announced(world, UP)
+
+
+@pytest.mark.parametrize(
+    "line,reason",
+    [
+        ('{"vip":', "malformed JSON: line ends early"),
+        ('{"hello":{"version":2,"instance":"x"}}', "unsupported version, this is version 1"),
+        ('{"sync":"begin"}', "hello expected"),
+        ('{"a":1,"b":2}', "a line must be one object with one key"),
+    ],
+)
+def test_garbage(world, line, reason):
+    "A connection that talks nonsense is ended with a reason; the agent's session is untouched."
+    other = Agent(world.r1)
+    other.raw(line)
+    expect(lambda: other.heard()[-1:], [{"error": {"reason": reason}}], "error")
+    expect(other.proc.poll, 0, "closed")
+    expect_json(world.r1, "show nlb agent json", {"session": {"instance": "agent-3"}})
+
+
+def test_stream(world):
+    "Half messages, messages of a later version, and a line that is too long."
+    half = json.dumps({"vip": vip("192.0.2.11", up=3)})
+    world.agent.raw("!raw " + half[:40])
+    world.agent.raw("!raw " + half[40:])
+    world.agent.raw("")
+    expect_announced(world, UP + ["192.0.2.11/32"])
+    world.agent.send(weather={"rain": True})
+    expect_json(world.r1, "show nlb agent json", {"session": {"unknownMessages": 1}})
+
+    other = Agent(world.r1)
+    other.raw(f"!long {1024 * 1024 + 1}")
+    want = [{"error": {"reason": "line is longer than 1048576 bytes"}}]
+    expect(lambda: other.heard()[-1:], want, "too long")
+    world.agent.send(vip=VIPS[1])
+    expect_announced(world, UP)
+
+
+def test_agent_loss(world):
+    "An agent that stays away: routes stay for the hold-time, then go; a new one brings them back."
+    world.agent.close()
+    expect_json(world.r1, "show nlb agent json", {"connected": False})
+    shown = world.r1.vtysh_cmd("show nlb agent json", isjson=True)
+    assert "holdTimeLeftSecs" in shown
+    assert announced(world) == sorted(UP)
+    expect_announced(world, [])
+    expect_vip(world, "192.0.2.10", "withdrawn", "agent-lost")
+    assert "all routes are withdrawn" in world.r1.vtysh_cmd("show nlb agent")
+    world.agent = Agent(world.r1)
+    world.agent.sync(VIPS, instance="agent-4")
+    expect_announced(world, UP)
+
+
+def restart(router, daemon):
+    "kill -9, and start again as topotests do."
+    pid = router.run(f"cat /var/run/frr/{daemon}.pid").strip()
+    router.cmd_raises(f"kill -9 {pid}")
+    router.run(f"rm -f /var/run/frr/{daemon}.pid /var/run/frr/{daemon}.vty")
+    result = router.net.startRouterDaemons([daemon])
+    assert not result, result
+
+
+def test_nlbd_killed(world):
+    "kill -9 of nlbd: the routes stay, are synced again, and the neighbour sees nothing of it."
+    with Watch(world) as watch:
+        restart(world.r1, "nlbd")
+        expect_json(world.r1, "show nlb agent json", {"listening": True})
+        watch.assert_quiet(["192.0.2.10", "192.0.2.12", "2001:db8:ff::10"])
+        world.agent = Agent(world.r1)
+        # One of the VIPs is gone in the meantime.
+        world.agent.sync([VIPS[0], VIPS[5]], instance="agent-5")
+        expect_json(world.r1, "show nlb vip json", {"192.0.2.10": {"state": "installed"}})
+        expect_announced(world, [UP[0], UP[2]])
+        watch.assert_quiet(["192.0.2.10", "2001:db8:ff::10"])
+    expect_json(world.r1, "show ip route nlb json", {"192.0.2.12/32": None})
+    kernel = world.r1.run("ip route show proto 199")
+    assert "192.0.2.12" not in kernel, kernel
+    world.agent.send(vip=VIPS[2])
+    expect_announced(world, UP)
+
+
+def test_zebra_killed(world):
+    "zebra starts anew: nlbd sends everything again."
+    restart(world.r1, "zebra")
+    expect_json(world.r1, "show ip route nlb json", {"192.0.2.10/32": [{"installed": True}]})
+    expect_json(
+        world.r1, "show ipv6 route nlb json", {"2001:db8:ff::10/128": [{"installed": True}]}
+    )
+    expect_vip(world, "192.0.2.10", "installed", "none")
+    expect_announced(world, UP)
+
+
+def test_better_route(world):
+    "zebra prefers another route: rejected, said so, and back when it is gone."
+    configure(world.r1, "interface lo", "ip address 192.0.2.10/32")
+    expect_vip(world, "192.0.2.10", "rejected", "better-route")
+    expect(lambda: world.agent.route("192.0.2.10")[0], "rejected", "report")
+    configure(world.r1, "interface lo", "no ip address 192.0.2.10/32")
+    expect_vip(world, "192.0.2.10", "installed", "none")
+    expect_announced(world, UP)
+
+
+def test_reload(world):
+    "frr-reload.py touches only what differs."
+    frrdir = os.environ.get("NLB_FRRDIR", "/usr/lib/frr")
+    bindir = os.path.dirname(world.r1.cmd_raises("which vtysh").strip())
+    conf = "/etc/frr/reload.conf"
+    reload_cmd = f"{sys.executable} {frrdir}/frr-reload.py --bindir {bindir} --confdir /etc/frr "
+    world.r1.cmd_raises(f"vtysh -c 'show running-config no-header' > {conf}")
+
+    shown = world.r1.cmd_raises(f"{reload_cmd} --test --stdout {conf} 2>&1")
+    assert "Lines To Delete" not in shown and "Lines To Add" not in shown, shown
+
+    edit = "s/^  metric 33/  metric 34/; s/^ agent hold-time 4/ agent hold-time 5/"
+    world.r1.cmd_raises(f"sed -i '{edit}; /^ vip-pool 2001/d' {conf}")
+    with Watch(world) as watch:
+        world.r1.cmd_raises(f"{reload_cmd} --reload --stdout {conf} 2>&1")
+        expect_announced(world, UP[:2])
+        watch.assert_quiet(["192.0.2.10"])
+    want = {"192.0.2.12/32": [{"installed": True, "metric": 34, "tag": 777}]}
+    expect_json(world.r1, "show ip route nlb json", want)
+    running = world.r1.vtysh_cmd("show running-config")
+    assert " agent hold-time 5\n" in running and "vip-pool 2001" not in running
+    configure(world.r1, "nlb", "vip-pool 2001:db8:ff::/64")
+    expect_announced(world, UP)
+
+
+def test_no_nlb(world):
+    "Without the block nothing is announced and nobody listens; write remembers it."
+    before = world.r1.vtysh_cmd("show running-config")
+    assert "\nnlb\n" in before
+    world.r1.vtysh_cmd("write")
+    assert "\nnlb\n" in world.r1.run("cat /etc/frr/frr.conf")
+    configure(world.r1, "no nlb")
+    expect_announced(world, [])
+    assert "\nnlb\n" not in world.r1.vtysh_cmd("show running-config")
+    expect_json(world.r1, "show nlb summary json", {"vips": 0, "configured": False})
+    assert world.r1.run(f"test -e {SOCKET} || echo none").strip() == "none"
+    world.r1.cmd_raises("vtysh -f /etc/frr/frr.conf")
+    world.agent.close()
+    world.agent = Agent(world.r1)
+    world.agent.sync(VIPS, instance="agent-6")
+    expect_announced(world, UP)
