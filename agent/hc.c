@@ -17,7 +17,8 @@
  * conditions, from 100 ms up to the interval. The second comes after half to
  * one and a half intervals, which spreads the phases over the whole interval;
  * from then on each follows the start of the one before by the interval, more
- * or less a sixteenth, so that conditions never fall into step.
+ * or less a sixteenth, so that conditions never fall into step. Those that were
+ * late are spread anew.
  *
  * A process that was kept from running finds deadlines that passed while the
  * answers were coming in. So a kind gets a last look at its socket before a
@@ -346,6 +347,9 @@ static void probe_start(struct hc *hc, struct hc_cond *c)
 
 	hc->stats.late += late > LATE_NS;
 	hc->stats.late_max_ns = MAX2(hc->stats.late_max_ns, late);
+	/* Those that waited together would go on in step. */
+	if (late > c->check->interval_ms * MS_NS / 4)
+		c->spread = false;
 	p = calloc(1, kind->size);
 	if (!p) {
 		hc->stats.ended[MSG_HC_LOCAL]++;

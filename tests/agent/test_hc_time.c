@@ -76,12 +76,24 @@ static void test_interval_and_jitter(void **state _unused_)
 	assert_true(shorter > 20 && longer > 20);
 }
 
-/* In any tenth of the interval there is about a tenth of the probes. */
+/* In any tenth of the next interval there is about a tenth of the probes. */
+static void expect_spread(void)
+{
+	unsigned int tenths[10] = {0};
+	uint64_t from = sim.now_ns;
+
+	sim.n_started = sim.n_stopped = 0;
+	sim_run_ms(1000);
+	assert_in_range(sim.n_started, 950, 1050);
+	for (unsigned int i = 0; i < sim.n_started; i++)
+		tenths[MIN2((sim.started_at[i] - from) / (100 * SIM_MS), 9ull)]++;
+	for (unsigned int i = 0; i < 10; i++)
+		assert_in_range(tenths[i], 60, 140);
+}
+
 static void test_phases_spread_over_the_interval(void **state _unused_)
 {
 	struct hc_fixture f = tcp;
-	unsigned int tenths[10] = {0};
-	uint64_t from;
 
 	for (f.id = 1; f.id <= 1000; f.id++)
 		sim_set(&f);
@@ -90,14 +102,11 @@ static void test_phases_spread_over_the_interval(void **state _unused_)
 	assert_int_equal(sim.n_started, 1000);
 	assert_true(sim.started_at[999] - sim.started_at[0] > 80 * SIM_MS);
 	sim_run_ms(1890);
-	from = sim.now_ns;
-	sim.n_started = sim.n_stopped = 0;
-	sim_run_ms(1000);
-	assert_in_range(sim.n_started, 950, 1050);
-	for (unsigned int i = 0; i < sim.n_started; i++)
-		tenths[MIN2((sim.started_at[i] - from) / (100 * SIM_MS), 9ull)]++;
-	for (unsigned int i = 0; i < 10; i++)
-		assert_in_range(tenths[i], 60, 140);
+	expect_spread();
+	/* Stopped for five seconds: all are due at once, but do not stay so. */
+	sim.now_ns += 5000 * SIM_MS;
+	sim_run_ms(2000);
+	expect_spread();
 }
 
 static void test_short_interval_bounds_the_first_window(void **state _unused_)
