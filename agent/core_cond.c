@@ -205,7 +205,11 @@ void core_backend_reason(const struct core_backend *be, char *buf, size_t len)
 
 		if (cond->state != MSG_HC_DOWN)
 			continue;
-		hc_reason_format(words, sizeof(words), cond->reason, cond->detail);
+		/* A restored verdict comes without its reason. */
+		if (cond->reason == MSG_HC_OK)
+			snprintf(words, sizeof(words), "down since before the restart");
+		else
+			hc_reason_format(words, sizeof(words), cond->reason, cond->detail);
 		if (cond->msg->port)
 			snprintf(buf, len, "%s/%u: %s", hc_type_str(cond->msg->type),
 				 cond->msg->port, words);

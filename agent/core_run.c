@@ -98,6 +98,9 @@ static void count_port(struct core_port *p)
 		p->run.first_done = true;
 	if (!p->run.sent || p->run.sent_ring_size != p->conf->ring_size)
 		p->ring_dirty = true;
+	/* Not knowing is no reason to empty a ring that an agent before us filled. */
+	if (p->run.adopted && !p->run.sent && !p->n_enabled && unknown)
+		p->ring_dirty = false;
 }
 
 /* ---- ready or not ---- */

@@ -282,40 +282,45 @@ static int vips_parse(struct json_object *arr, struct model *m, struct jerr *err
 	return 0;
 }
 
-static void model_freep(struct model **m)
+static int document_parse(struct model *m, const char *json, size_t len, struct jerr *err)
 {
-	model_free(*m);
+	_cleanup_json_ struct json_object *doc = NULL;
+	struct json_object *vips = NULL;
+	int r;
+
+	if (len > MODEL_DOCUMENT_MAX) {
+		jget_fail(err, "the document is longer than %u bytes", MODEL_DOCUMENT_MAX);
+		return -E2BIG;
+	}
+	r = jget_parse(json, len, &doc, err);
+	if (r < 0)
+		return r;
+	if (!json_object_is_type(doc, json_type_object))
+		return jget_fail(err, "the document must be an object");
+	if (jget_u64(doc, "revision", 0, UINT64_MAX, &m->revision, err) < 0 ||
+	    jget_array(doc, "vips", MODEL_VIPS_MAX, &vips, err) < 0)
+		return -EINVAL;
+	if (!vips)
+		return jget_fail(err, "vips is missing");
+	return vips_parse(vips, m, err);
 }
 
 int model_parse(const char *json, size_t len, struct model **ret, char *err_text, size_t err_len)
 {
-	_cleanup_(model_freep) struct model *m = calloc(1, sizeof(*m));
-	_cleanup_json_ struct json_object *doc = NULL;
 	struct jerr err = {err_text, err_len};
-	struct json_object *vips = NULL;
+	struct model *m;
 	int r;
 
 	if (err_len)
 		err_text[0] = '\0';
+	m = calloc(1, sizeof(*m));
 	if (!m)
 		return -ENOMEM;
-	if (len > MODEL_DOCUMENT_MAX) {
-		jget_fail(&err, "the document is longer than %u bytes", MODEL_DOCUMENT_MAX);
-		return -E2BIG;
+	r = document_parse(m, json, len, &err);
+	if (r < 0) {
+		model_free(m);
+		return r;
 	}
-	r = jget_parse(json, len, &doc, &err);
-	if (r < 0)
-		return r;
-	if (!json_object_is_type(doc, json_type_object))
-		return jget_fail(&err, "the document must be an object");
-	if (jget_u64(doc, "revision", 0, UINT64_MAX, &m->revision, &err) < 0 ||
-	    jget_array(doc, "vips", MODEL_VIPS_MAX, &vips, &err) < 0)
-		return -EINVAL;
-	if (!vips)
-		return jget_fail(&err, "vips is missing");
-	r = vips_parse(vips, m, &err);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(m);
+	*ret = m;
 	return 0;
 }

@@ -71,7 +71,8 @@ static void table_add(struct table *t, const char *cell)
 
 static void table_begin(struct table *t, const char *const *heads, size_t n)
 {
-	*t = (struct table){.n_cols = MIN2(n, (size_t)COLS_MAX)};
+	*t = (struct table){0};
+	t->n_cols = MIN2(n, (size_t)COLS_MAX);
 	for (size_t i = 0; i < t->n_cols; i++)
 		table_add(t, heads[i]);
 }
