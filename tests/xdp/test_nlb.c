@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The balancer's program, packet by packet. Each case says how the packet is
+ * made, what becomes of it and under which reason it is counted. Run three
+ * times each: plainly, where all counters are compared with what they should
+ * be; as a question, where the answer must be the same and no counter may
+ * move; and with metadata that is no question, which must change nothing.
+ *
+ * The expected packet is built by the test from the same description, with
+ * the outer header in front.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <linux/bpf.h>
+
+#include "addr.h"
+#include "pkt.h"
+#include "util.h"
+#include "xdp/hash.h"
+#include "xdp_world.h"
+
+#define CLIENT4 "198.51.100.7"
+#define CLIENT6 "2001:db8:c::7"
+
+/* Changes that make a packet out of the ordinary; see make_packet(). */
+struct recipe {
+	const char *dst; /* default: the VIP of the family */
+	bool v6;
+	uint8_t protocol; /* default: TCP */
+	uint16_t dport;
+	size_t payload;
+	uint8_t dsfield;
+	uint8_t ttl;	      /* 1 more than the value; 0: default */
+	unsigned int options; /* words, IPv4 */
+	uint16_t frag;	      /* IPv4 fragment field */
+	bool vlan;
+	uint16_t ethertype; /* instead of the right one */
+	size_t cut;	    /* the frame is this long only */
+	size_t pad;	    /* bytes behind the packet */
+	int ip_len;	    /* added to the IP header's length field */
+	uint8_t first_byte; /* of the IP header, instead of the right one */
+	bool from_nf0;
+	bool no_source;
+	bool no_room;
+};
+
+struct test_case {
+	const char *name;
+	struct recipe in;
+	enum nlb_reason reason;
+};
+
+#define V4(...)                                                                                    \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
+#define V6(...)                                                                                    \
+	{                                                                                          \
+		.v6 = true, __VA_ARGS__                                                            \
+	}
+
+static const struct test_case cases[] = {
+	/* Sent on, in all combinations of families, ports and protocols. */
+	{"4in4 tcp, same port", V4(.dport = 80), NLB_R_TX},
+	{"4in4 tcp, other port", V4(.dport = 81), NLB_R_TX_REDIRECT},
+	{"4in4 udp", V4(.protocol = IPPROTO_UDP, .dport = 53), NLB_R_TX},
+	{"4in6 tcp, same port", V4(.dport = 82), NLB_R_TX},
+	{"4in6 tcp, other port", V4(.dport = 83), NLB_R_TX_REDIRECT},
+	{"4in6 udp", V4(.protocol = IPPROTO_UDP, .dport = 54), NLB_R_TX},
+	{"6in6 tcp, same port", V6(.dport = 82), NLB_R_TX},
+	{"6in6 tcp, other port", V6(.dport = 83), NLB_R_TX_REDIRECT},
+	{"6in6 udp", V6(.protocol = IPPROTO_UDP, .dport = 54), NLB_R_TX},
+	{"6in4 tcp, same port", V6(.dport = 80), NLB_R_TX},
+	{"6in4 tcp, other port", V6(.dport = 81), NLB_R_TX_REDIRECT},
+	{"6in4 udp", V6(.protocol = IPPROTO_UDP, .dport = 53), NLB_R_TX},
+	{"4in4 by an IPv6 gateway", V4(.dport = 96), NLB_R_TX},
+
+	/* What the outer header takes from the inner one. */
+	{"4in4 dscp and ecn", V4(.dport = 80, .dsfield = 0xb9), NLB_R_TX},
+	{"4in4 congestion experienced", V4(.dport = 80, .dsfield = 0x03), NLB_R_TX},
+	{"4in6 dscp and ecn", V4(.dport = 82, .dsfield = 0x2e), NLB_R_TX},
+	{"6in6 traffic class", V6(.dport = 82, .dsfield = 0xb9), NLB_R_TX},
+	{"6in4 traffic class", V6(.dport = 80, .dsfield = 0xff), NLB_R_TX},
+	{"payload", V4(.dport = 80, .payload = 1400), NLB_R_TX},
+	{"payload of odd length", V6(.dport = 82, .payload = 777), NLB_R_TX},
+	{"ethernet padding is not the packet's", V4(.dport = 80, .pad = 6), NLB_R_TX},
+	{"padding behind IPv6", V6(.dport = 82, .pad = 20), NLB_R_TX},
+	{"IPv4 options", V4(.dport = 80, .options = 1), NLB_R_TX},
+	{"IPv4 options, all of them", V4(.dport = 80, .options = 10), NLB_R_TX},
+	{"IPv4 options, udp in IPv6",
+	 V4(.protocol = IPPROTO_UDP, .dport = 54, .options = 3, .payload = 9), NLB_R_TX},
+	{"DF alone is no fragment", V4(.dport = 80, .frag = 0x4000), NLB_R_TX},
+	{"the reserved bit is no fragment", V4(.dport = 80, .frag = 0x8000), NLB_R_TX},
+	{"ttl 2 has a hop left", V4(.dport = 80, .ttl = 2 + 1), NLB_R_TX},
+	{"hop limit 2 has a hop left", V6(.dport = 82, .ttl = 2 + 1), NLB_R_TX},
+	{"ttl 255", V4(.dport = 80, .ttl = 255), NLB_R_TX},
+
+	/* Left to the kernel. */
+	{"not a VIP", V4(.dst = "192.0.2.99", .dport = 80), NLB_R_NOT_VIP},
+	{"not a VIP, IPv6", V6(.dst = "2001:db8:f::99", .dport = 80), NLB_R_NOT_VIP},
+	{"not a VIP, fragment", V4(.dst = "192.0.2.99", .dport = 80, .frag = 0x2000),
+	 NLB_R_NOT_VIP},
+	{"not a VIP, truncated", V4(.dst = "192.0.2.99", .dport = 80, .cut = 36), NLB_R_NOT_VIP},
+	{"not a VIP, icmp", V4(.dst = "192.0.2.99", .protocol = IPPROTO_ICMP), NLB_R_NOT_VIP},
+	{"not a VIP, ttl 1", V4(.dst = "192.0.2.99", .dport = 80, .ttl = 2), NLB_R_NOT_VIP},
+	{"arp", V4(.ethertype = ETH_P_ARP), NLB_R_NOT_IP},
+	{"vlan", V4(.vlan = true, .dport = 80), NLB_R_NOT_IP},
+	{"an ethernet header and no more", V4(.cut = 14), NLB_R_MALFORMED_L3},
+	{"half an IPv4 header", V4(.dport = 80, .cut = 33), NLB_R_MALFORMED_L3},
+	{"half an IPv6 header", V6(.dport = 80, .cut = 53), NLB_R_MALFORMED_L3},
+	{"IPv4 says version 6", V4(.dport = 80, .first_byte = 0x65), NLB_R_MALFORMED_L3},
+	{"IPv6 says version 4", V6(.dport = 80, .first_byte = 0x45), NLB_R_MALFORMED_L3},
+	{"IPv4 header length 4", V4(.dport = 80, .first_byte = 0x44), NLB_R_MALFORMED_L3},
+	{"IPv4-mapped destination on the wire", V6(.dst = "::ffff:192.0.2.10", .dport = 80),
+	 NLB_R_MALFORMED_L3},
+	{"icmp to a VIP", V4(.protocol = IPPROTO_ICMP), NLB_R_VIP_ICMP},
+	{"icmpv6 to a VIP", V6(.protocol = IPPROTO_ICMPV6), NLB_R_VIP_ICMP},
+	{"no service, passed", V4(.dst = XDP_WORLD_VIP4_PASS, .dport = 80),
+	 NLB_R_VIP_NO_SERVICE_PASS},
+	{"no service, passed, IPv6", V6(.dst = XDP_WORLD_VIP6_PASS, .dport = 80),
+	 NLB_R_VIP_NO_SERVICE_PASS},
+
+	/* Dropped: for a VIP, but not for a service. */
+	{"no service", V4(.dport = 8080), NLB_R_VIP_NO_SERVICE},
+	{"no service, IPv6", V6(.dport = 8080), NLB_R_VIP_NO_SERVICE},
+	{"right port, wrong protocol", V4(.protocol = IPPROTO_UDP, .dport = 80),
+	 NLB_R_VIP_NO_SERVICE},
+	{"port of the other byte order", V4(.dport = 0x5000), NLB_R_VIP_NO_SERVICE},
+	{"gre", V4(.protocol = IPPROTO_GRE), NLB_R_VIP_PROTOCOL},
+	{"icmpv6 in IPv4", V4(.protocol = IPPROTO_ICMPV6), NLB_R_VIP_PROTOCOL},
+	{"icmp in IPv6", V6(.protocol = IPPROTO_ICMP), NLB_R_VIP_PROTOCOL},
+	{"fragment header number in IPv4", V4(.protocol = IPPROTO_FRAGMENT), NLB_R_VIP_PROTOCOL},
+	{"hop-by-hop number in IPv4", V4(.protocol = IPPROTO_AH), NLB_R_VIP_PROTOCOL},
+	{"no next header", V6(.protocol = IPPROTO_NONE), NLB_R_VIP_PROTOCOL},
+	{"hop-by-hop options", V6(.protocol = IPPROTO_HOPOPTS), NLB_R_VIP_EXTENSION},
+	{"routing header", V6(.protocol = IPPROTO_ROUTING), NLB_R_VIP_EXTENSION},
+	{"destination options", V6(.protocol = IPPROTO_DSTOPTS), NLB_R_VIP_EXTENSION},
+	{"authentication header", V6(.protocol = IPPROTO_AH), NLB_R_VIP_EXTENSION},
+	{"first fragment", V4(.dport = 80, .frag = 0x2000), NLB_R_VIP_FRAGMENT},
+	{"later fragment", V4(.dport = 80, .frag = 0x2001), NLB_R_VIP_FRAGMENT},
+	{"last fragment", V4(.dport = 80, .frag = 0x0001), NLB_R_VIP_FRAGMENT},
+	{"fragment of a VIP that passes", V4(.dst = XDP_WORLD_VIP4_PASS, .frag = 0x2000),
+	 NLB_R_VIP_FRAGMENT},
+	{"IPv6 fragment", V6(.protocol = IPPROTO_FRAGMENT), NLB_R_VIP_FRAGMENT},
+
+	/* Dropped: lengths. */
+	{"length past the frame", V4(.dport = 80, .ip_len = 1), NLB_R_VIP_TRUNCATED},
+	{"length past the frame, IPv6", V6(.dport = 80, .ip_len = 1), NLB_R_VIP_TRUNCATED},
+	{"length below the header", V4(.dport = 80, .ip_len = -21), NLB_R_VIP_TRUNCATED},
+	{"length below the options", V4(.dport = 80, .options = 2, .ip_len = -21),
+	 NLB_R_VIP_TRUNCATED},
+	{"half a tcp header by length", V4(.dport = 80, .ip_len = -1), NLB_R_VIP_TRUNCATED},
+	{"half a tcp header by length, IPv6", V6(.dport = 80, .ip_len = -1), NLB_R_VIP_TRUNCATED},
+	{"half a udp header by length", V4(.protocol = IPPROTO_UDP, .dport = 53, .ip_len = -1),
+	 NLB_R_VIP_TRUNCATED},
+	{"frame ends in the ports", V4(.dport = 80, .cut = 14 + 20 + 3), NLB_R_VIP_TRUNCATED},
+	{"frame ends behind the ports", V4(.dport = 80, .cut = 14 + 20 + 4), NLB_R_VIP_TRUNCATED},
+	{"frame ends in the ports, IPv6", V6(.dport = 80, .cut = 14 + 40 + 3), NLB_R_VIP_TRUNCATED},
+	{"frame ends in the options", V4(.dport = 80, .options = 4, .cut = 14 + 24),
+	 NLB_R_VIP_TRUNCATED},
+	{"options past the length", V4(.dport = 80, .first_byte = 0x4f), NLB_R_VIP_TRUNCATED},
+	{"IPv6 payload of 64 KiB", V6(.dport = 80, .ip_len = 65535 - 20), NLB_R_VIP_TRUNCATED},
+	{"IPv6 length 0", V6(.dport = 80, .ip_len = -20), NLB_R_VIP_TRUNCATED},
+
+	/* Dropped: a service, but no way. */
+	{"ttl 1", V4(.dport = 80, .ttl = 1 + 1), NLB_R_VIP_TTL},
+	{"ttl 0", V4(.dport = 80, .ttl = 0 + 1), NLB_R_VIP_TTL},
+	{"hop limit 1", V6(.dport = 80, .ttl = 1 + 1), NLB_R_VIP_TTL},
+	{"empty ring", V4(.dport = 84), NLB_R_NO_BACKEND},
+	{"empty slot", V4(.dport = 85), NLB_R_NO_BACKEND},
+	{"empty ring, IPv6", V6(.dport = 84), NLB_R_NO_BACKEND},
+	{"no outer IPv4 source", V4(.dport = 80, .no_source = true), NLB_R_NO_SOURCE},
+	{"no outer IPv6 source", V4(.dport = 82, .no_source = true), NLB_R_NO_SOURCE},
+	{"no route", V4(.dport = 86), NLB_R_NO_ROUTE},
+	{"no route, IPv6", V4(.dport = 97), NLB_R_NO_ROUTE},
+	{"blackhole", V4(.dport = 88), NLB_R_NO_ROUTE},
+	{"prohibit", V4(.dport = 89), NLB_R_NO_ROUTE},
+	{"unreachable", V4(.dport = 90), NLB_R_NO_ROUTE},
+	{"backend is this host", V4(.dport = 95), NLB_R_NO_ROUTE},
+	{"no neighbour", V4(.dport = 87), NLB_R_NO_NEIGHBOUR},
+	{"no neighbour, IPv6", V6(.dport = 98), NLB_R_NO_NEIGHBOUR},
+	{"no forwarding", V4(.dport = 80, .from_nf0 = true), NLB_R_NO_FORWARDING},
+	{"no forwarding, IPv6", V6(.dport = 82, .from_nf0 = true), NLB_R_NO_FORWARDING},
+	{"as long as the route takes", V4(.dport = 91, .payload = 600 - 60), NLB_R_TX},
+	{"longer than the route takes", V4(.dport = 91, .payload = 600 - 59), NLB_R_TOO_BIG},
+	{"as long as the IPv6 route takes", V6(.dport = 92, .payload = 1300 - 100), NLB_R_TX},
+	{"longer than the IPv6 route takes", V6(.dport = 92, .payload = 1300 - 99), NLB_R_TOO_BIG},
+	{"longer than the interface takes", V4(.dport = 80, .payload = 1600 - 59), NLB_R_TOO_BIG},
+	{"no headroom", V4(.dport = 80, .no_room = true), NLB_R_NO_HEADROOM},
+	{"no headroom for IPv6", V6(.dport = 82, .no_room = true), NLB_R_NO_HEADROOM},
+
+	/* Dropped: maps that nobody should have written like this. */
+	{"ring past the end", V4(.dport = 93), NLB_R_INTERNAL},
+	{"backend past the end", V4(.dport = 94), NLB_R_INTERNAL},
+	{"service past the end", V4(.dport = 99), NLB_R_INTERNAL},
+};
+
+static const char *vip_of(const struct recipe *r)
+{
+	if (r->dst)
+		return r->dst;
+	return r->v6 ? XDP_WORLD_VIP6 : XDP_WORLD_VIP4;
+}
+
+/* Hop-by-hop options have number 0; such a packet has no port either. */
+static uint8_t protocol_of(const struct recipe *r)
+{
+	return r->protocol || (r->v6 && r->dport == 0) ? r->protocol : IPPROTO_TCP;
+}
+
+static void put_inner4(struct pkt *p, const struct recipe *r)
+{
+	struct iphdr *ip = pkt_ip4(p, CLIENT4, vip_of(r), protocol_of(r));
+
+	ip->tos = r->dsfield;
+	ip->frag_off = htons(r->frag);
+	if (r->ttl)
+		ip->ttl = (uint8_t)(r->ttl - 1);
+	if (r->options)
+		pkt_ip4_options(p, r->options);
+}
+
+static void put_inner6(struct pkt *p, const struct recipe *r)
+{
+	struct ipv6hdr *ip = pkt_ip6(p, CLIENT6, vip_of(r), protocol_of(r));
+
+	ip->priority = r->dsfield >> 4;
+	ip->flow_lbl[0] = (uint8_t)(r->dsfield << 4 | 0x5);
+	ip->flow_lbl[1] = 0x12;
+	if (r->ttl)
+		ip->hop_limit = (uint8_t)(r->ttl - 1);
+}
+
+static void put_inner(struct pkt *p, const struct recipe *r)
+{
+	if (r->v6)
+		put_inner6(p, r);
+	else
+		put_inner4(p, r);
+	switch (protocol_of(r)) {
+	case IPPROTO_TCP:
+		pkt_tcp(p, 5555, r->dport);
+		break;
+	case IPPROTO_UDP:
+		pkt_udp(p, 5555, r->dport);
+		break;
+	default:
+		pkt_raw(p, 40);
+		break;
+	}
+	pkt_fill(p, r->payload);
+}
+
+/* What is wrong with the packet is done to it when all is right. */
+static void spoil(struct pkt *p, const struct recipe *r)
+{
+	struct iphdr *ip4 = pkt_layer(p, r->vlan ? 1 : 0);
+	struct ipv6hdr *ip6 = (void *)ip4;
+
+	if (r->v6)
+		ip6->payload_len = htons((uint16_t)(ntohs(ip6->payload_len) + r->ip_len));
+	else
+		ip4->tot_len = htons((uint16_t)(ntohs(ip4->tot_len) + r->ip_len));
+	if (r->first_byte)
+		*(uint8_t *)ip4 = r->first_byte;
+	pkt_fill(p, r->pad);
+	if (r->cut)
+		p->len = r->cut;
+}
+
+static void make_packet(struct pkt *p, const struct recipe *r)
+{
+	uint16_t proto = r->v6 ? ETH_P_IPV6 : ETH_P_IP;
+
+	*p = (struct pkt){};
+	if (r->ethertype)
+		proto = r->ethertype;
+	pkt_eth(p, r->vlan ? ETH_P_8021Q : proto);
+	if (r->vlan)
+		pkt_vlan(p, 7, proto);
+	put_inner(p, r);
+	pkt_finish(p);
+	spoil(p, r);
+}
+
+static uint32_t flow_hash(const struct recipe *r)
+{
+	struct sockaddr_in6 src, dst;
+	struct in_addr src4, dst4;
+	uint16_t ports[2] = {htons(5555), htons(r->dport)};
+	uint32_t word;
+
+	memcpy(&word, ports, 4);
+	if (r->v6) {
+		inet_pton(AF_INET6, CLIENT6, &src.sin6_addr);
+		inet_pton(AF_INET6, vip_of(r), &dst.sin6_addr);
+		return nlb_hash6((void *)&src.sin6_addr, (void *)&dst.sin6_addr, word,
+				 protocol_of(r));
+	}
+	inet_pton(AF_INET, CLIENT4, &src4);
+	inet_pton(AF_INET, vip_of(r), &dst4);
+	return nlb_hash4(src4.s_addr, dst4.s_addr, word, protocol_of(r));
+}
+
+/* The same packet with one hop less, and the outer headers in front. */
+static void make_expected(struct pkt *p, const struct recipe *r)
+{
+	const char *backend = xdp_world_backend_text(r->dport);
+	bool outer6 = strchr(backend, ':') != NULL;
+	struct recipe inner = *r;
+	uint32_t label = flow_hash(r) & 0xfffff;
+	struct ethhdr *eth;
+
+	*p = (struct pkt){};
+	eth = pkt_eth(p, outer6 ? ETH_P_IPV6 : ETH_P_IP);
+	if (outer6) {
+		struct ipv6hdr *ip =
+			pkt_ip6(p, XDP_WORLD_SOURCE6, backend, r->v6 ? IPPROTO_IPV6 : IPPROTO_IPIP);
+
+		ip->priority = r->dsfield >> 4;
+		ip->flow_lbl[0] = (uint8_t)(r->dsfield << 4 | label >> 16);
+		ip->flow_lbl[1] = (uint8_t)(label >> 8);
+		ip->flow_lbl[2] = (uint8_t)label;
+	} else {
+		struct iphdr *ip =
+			pkt_ip4(p, XDP_WORLD_SOURCE4, backend, r->v6 ? IPPROTO_IPV6 : IPPROTO_IPIP);
+
+		ip->tos = r->dsfield;
+		ip->frag_off = htons(0x4000);
+	}
+	inner.ttl = r->ttl ? (uint8_t)(r->ttl - 1) : 64;
+	put_inner(p, &inner);
+	pkt_finish(p);
+	pkt_fill(p, r->pad);
+	memcpy(eth->h_source, "\x02\0\0\0\0\x01", 6);
+	memcpy(eth->h_dest, "\x02\0\0\0\0\x11", 6);
+	if (r->dport == 81 || r->dport == 83) {
+		eth->h_source[4] = 1;
+		eth->h_dest[4] = 1;
+	}
+	if (outer6 || r->dport == 96)
+		eth->h_dest[5] = 0x16;
+}
+
+static uint32_t verdict_of(enum nlb_reason reason)
+{
+	switch (reason) {
+	case NLB_R_TX:
+		return XDP_TX;
+	case NLB_R_TX_REDIRECT:
+		return XDP_REDIRECT;
+	case NLB_R_NOT_IP:
+	case NLB_R_NOT_VIP:
+	case NLB_R_MALFORMED_L3:
+	case NLB_R_VIP_ICMP:
+	case NLB_R_VIP_NO_SERVICE_PASS:
+		return XDP_PASS;
+	default:
+		return XDP_DROP;
+	}
+}
+
+static bool is_sent(enum nlb_reason reason)
+{
+	return reason == NLB_R_TX || reason == NLB_R_TX_REDIRECT;
+}
+
+/* The packet got as far as a backend being chosen for it. */
+static bool has_backend(enum nlb_reason reason)
+{
+	return is_sent(reason) || reason == NLB_R_NO_SOURCE || reason == NLB_R_NO_ROUTE ||
+	       reason == NLB_R_NO_NEIGHBOUR || reason == NLB_R_TOO_BIG ||
+	       reason == NLB_R_NO_HEADROOM || reason == NLB_R_NO_FORWARDING;
+}
+
+static size_t vip_number(const struct recipe *r)
+{
+	const char *vip = vip_of(r);
+
+	if (strcmp(vip, XDP_WORLD_VIP4) == 0)
+		return 0;
+	if (strcmp(vip, XDP_WORLD_VIP6) == 0)
+		return 1;
+	return strcmp(vip, XDP_WORLD_VIP4_PASS) == 0 ? 2 : 3;
+}
+
+static void count(struct xdp_world_counts *c, const struct test_case *t, uint64_t len)
+{
+	uint32_t b = xdp_world_backend(t->in.dport);
+	bool dropped = verdict_of(t->reason) == XDP_DROP;
+
+	c->reasons[t->reason]++;
+	if (is_sent(t->reason)) {
+		c->vips[vip_number(&t->in)].packets++;
+		c->vips[vip_number(&t->in)].bytes += len;
+		c->backends[b].packets++;
+		c->backends[b].bytes += len;
+	} else if (dropped) {
+		c->vips[vip_number(&t->in)].dropped++;
+		if (has_backend(t->reason))
+			c->backends[b].dropped++;
+	}
+}
+
+static void check_packet(const struct test_case *t, const struct pkt *in,
+			 const struct xdp_world_result *got)
+{
+	struct pkt expected;
+
+	assert_int_equal(got->verdict, verdict_of(t->reason));
+	if (is_sent(t->reason)) {
+		make_expected(&expected, &t->in);
+		assert_int_equal(got->len, expected.len);
+		assert_memory_equal(got->data, expected.data, expected.len);
+	} else if (got->verdict == XDP_PASS) {
+		assert_int_equal(got->len, in->len);
+		assert_memory_equal(got->data, in->data, in->len);
+	}
+}
+
+static void test_case(void **state)
+{
+	const struct test_case *t = *state;
+	const char *ifname = t->in.from_nf0 ? "nf0" : "in0";
+	struct xdp_world_counts before, after;
+	struct xdp_world_result got;
+	uint64_t ip_len;
+	struct pkt p;
+
+	make_packet(&p, &t->in);
+	ip_len = p.len - ETH_HLEN - t->in.pad;
+	if (t->in.no_source)
+		xdp_world_sources(NULL, NULL);
+	xdp_world_counts(&before);
+	xdp_world_run(&p, ifname, t->in.no_room ? XDP_WORLD_NO_ROOM : XDP_WORLD_PLAIN, &got);
+	xdp_world_counts(&after);
+	check_packet(t, &p, &got);
+	count(&before, t, ip_len);
+	assert_memory_equal(&before, &after, sizeof(before));
+
+	if (!t->in.no_room) {
+		xdp_world_run(&p, ifname, XDP_WORLD_ASK, &got);
+		xdp_world_counts(&after);
+		check_packet(t, &p, &got);
+		assert_int_equal(got.ask.reason, t->reason);
+		assert_int_equal(got.ask.backend,
+				 has_backend(t->reason) ? xdp_world_backend(t->in.dport) : 0);
+		assert_memory_equal(&before, &after, sizeof(before));
+
+		xdp_world_run(&p, ifname, XDP_WORLD_BAD_ASK, &got);
+		xdp_world_counts(&after);
+		check_packet(t, &p, &got);
+		count(&before, t, ip_len);
+		assert_memory_equal(&before, &after, sizeof(before));
+	}
+	if (t->in.no_source)
+		xdp_world_sources(XDP_WORLD_SOURCE4, XDP_WORLD_SOURCE6);
+}
+
+static void test_every_reason_has_a_case(void **state _unused_)
+{
+	for (int r = 0; r < NLB_R_COUNT; r++) {
+		bool found = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+			found |= cases[i].reason == (enum nlb_reason)r;
+		assert_true(found);
+	}
+}
+
+int main(void)
+{
+	static struct CMUnitTest tests[ARRAY_SIZE(cases) + 1];
+
+	if (!xdp_world_up()) {
+		print_message("1..0 # skip: needs root, namespaces and bpffs\n");
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		tests[i] = (struct CMUnitTest){.name = cases[i].name,
+					       .test_func = test_case,
+					       .initial_state = (void *)&cases[i]};
+	tests[ARRAY_SIZE(cases)] =
+		(struct CMUnitTest)cmocka_unit_test(test_every_reason_has_a_case);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
