@@ -11,7 +11,6 @@
  */
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 
@@ -291,7 +290,6 @@ int hc_main(const struct config *cfg, int fd)
 	int r;
 
 	log_set_proc("health");
-	prctl(PR_SET_NAME, "nlb-health");
 	signals_init();
 	r = privs_drop(cfg->user, keep, ARRAY_SIZE(keep));
 	if (r < 0)
