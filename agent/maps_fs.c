@@ -117,16 +117,52 @@ static int make_path(const char *dir)
 	}
 }
 
+/* The directory, what is in it, and what is in the directories in it. */
+static int chown_tree(int parent, const char *name, uid_t uid, gid_t gid, int depth)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_(closedirp) DIR *d = NULL;
+	const struct dirent *e;
+
+	if (fd < 0)
+		return -errno;
+	d = fdopendir(fd);
+	if (!d) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	if (fchown(fd, uid, gid) < 0)
+		return -errno;
+	while ((e = readdir(d))) {
+		int r = 0;
+
+		if (e->d_name[0] == '.')
+			continue;
+		if (e->d_type == DT_DIR && depth > 0)
+			r = chown_tree(fd, e->d_name, uid, gid, depth - 1);
+		else if (fchownat(fd, e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+			r = -errno;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The user may be another than that of the agent before. */
 static int give_to_user(const struct config *cfg)
 {
 	struct passwd pw, *found;
 	char buf[4096];
 
-	if (!cfg->user[0] || geteuid() != 0)
+	if (geteuid() != 0)
 		return 0;
+	if (!cfg->user[0])
+		return chown_tree(AT_FDCWD, cfg->bpf_dir, 0, 0, 1);
 	if (getpwnam_r(cfg->user, &pw, buf, sizeof(buf), &found) != 0 || !found)
 		return -ENOENT;
-	return chown(cfg->bpf_dir, pw.pw_uid, pw.pw_gid) < 0 ? -errno : 0;
+	return chown_tree(AT_FDCWD, cfg->bpf_dir, pw.pw_uid, pw.pw_gid, 1);
 }
 
 int maps_fs_prepare(const struct config *cfg, char *err, size_t err_len)

@@ -53,6 +53,9 @@ struct maps {
 	struct maps_prover prover;
 	struct maps_stage stage;
 	struct loop_timer attach_timer;
+	/* During a commit: the services that are set, to be proven and reported. */
+	struct maps_svc **fresh;
+	size_t n_fresh;
 	bool filled; /* the maps hold what the parent wants, as of some batch */
 	int lock_fd;
 };
@@ -124,6 +127,7 @@ static void report(const struct msg_svc *msg, struct maps_svc *svc, int err, con
 	if (err >= 0) {
 		svc->generation = msg->generation;
 		svc->wanted = true;
+		m->fresh[m->n_fresh++] = svc;
 		return;
 	}
 	if (svc) {
@@ -155,29 +159,20 @@ static void take_over_traffic(struct maps *m)
 
 static void commit(struct maps *m, const struct msg_batch *batch)
 {
-	size_t n = m->stage.n_svcs;
-	struct nlb_svc_key *keys = calloc(MAX2(n, (size_t)1), sizeof(*keys));
-
-	if (!keys) {
-		log_err("out of memory, ending", "services=%zu", n);
+	m->fresh = calloc(MAX2(m->stage.n_svcs, (size_t)1), sizeof(struct maps_svc *));
+	m->n_fresh = 0;
+	if (!m->fresh) {
+		log_err("out of memory, ending", "services=%zu", m->stage.n_svcs);
 		loop_stop(m->loop, 1);
 		return;
 	}
-	n = 0;
-	for (size_t i = 0; i < m->stage.n_svcs; i++)
-		if (m->stage.svc_ops[i] && !m->stage.svc_ops[i]->del)
-			keys[n++] = m->stage.svc_ops[i]->key;
 	maps_stage_apply(&m->stage, &m->table, report, m);
 	take_over_traffic(m);
-	for (size_t i = 0; i < n; i++) {
-		struct maps_svc *svc = maps_table_svc(&m->table, &keys[i]);
-
-		if (!svc)
-			continue;
-		maps_prove_now(&m->prover, svc);
-		send_result(m, svc);
+	for (size_t i = 0; i < m->n_fresh; i++) {
+		maps_prove_now(&m->prover, m->fresh[i]);
+		send_result(m, m->fresh[i]);
 	}
-	free(keys);
+	free(TAKE_PTR(m->fresh));
 	send_parent(m, MSG_MAPS_COMMITTED, batch, sizeof(*batch));
 }
 

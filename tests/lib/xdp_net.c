@@ -35,6 +35,9 @@ const char *xdp_net_enter(void)
 		die("mount", "/");
 	if (mount("tmpfs", "/mnt", "tmpfs", 0, NULL) < 0)
 		die("mount", "/mnt");
+	/* Named namespaces that a test makes are its own, too. */
+	if (mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
+		die("mount", "/run");
 	if (mkdir(dir, 0755) < 0 || mount("bpf", dir, "bpf", 0, NULL) < 0)
 		return NULL;
 	xdp_net_run("ip link set lo up");
@@ -56,6 +59,8 @@ static int run(char *line)
 	if (pid < 0)
 		die("fork", argv[0]);
 	if (pid == 0) {
+		/* Standard output is the test's report. */
+		dup2(STDERR_FILENO, STDOUT_FILENO);
 		execvp(argv[0], argv);
 		_exit(127);
 	}
