@@ -105,13 +105,15 @@ static void child_set(struct child *c, const struct hc_fixture *f)
 
 static void test_sets_results_and_deletes(void **state _unused_)
 {
-	struct hc_server *s = hc_server_start(&(struct hc_server_spec){.mode = HC_SERVER_HANG});
 	struct hc_fixture f = {.type = MSG_HC_TCP, .interval_ms = 20, .timeout_ms = 2000};
 	struct msg_hc_del del = {.id = 5};
-	struct child c;
 	bool up = false, down = false;
+	struct hc_server *s;
+	struct child c;
 
+	/* First: a fork of a process with threads may find the allocator locked. */
 	child_start(&c, "");
+	s = hc_server_start(&(struct hc_server_spec){.mode = HC_SERVER_HANG});
 	f.id = 5;
 	f.port = hc_server_port(s);
 	child_set(&c, &f);
