@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Fuzz entry of the VIP list's parser. What it accepts must be within the
+ * limits and sorted, and must be the same again after writing and parsing it;
+ * what it refuses must have a reason.
+ *
+ *	clang -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iagent -I. \
+ *		tests/fuzz/fuzz_model.c agent/model*.c agent/jget.c agent/sbuf.c agent/addr.c -ljson-c
+ *
+ * tests/agent/test_model_fuzz.c replays the corpus, and runs without a fuzzer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+#include "sbuf.h"
+#include "util.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool so)
+{
+	if (!so)
+		abort();
+}
+
+static void check_port(const struct model_port *p)
+{
+	must(p->port && p->ring_size > p->n_backends && p->ring_size <= MODEL_RING_MAX);
+	must(p->n_backends <= MODEL_BACKENDS_MAX && p->health.n_checks <= MODEL_CHECKS_MAX);
+	must(p->health.timeout_ms && p->health.timeout_ms <= p->health.interval_ms);
+	must(p->health.rise && p->health.fall);
+	for (size_t i = 0; i < p->n_backends; i++) {
+		must(p->backends[i].weight <= MODEL_WEIGHT_MAX);
+		must(!i || addr_cmp(&p->backends[i - 1].addr, &p->backends[i].addr) < 0);
+	}
+	for (size_t i = 0; i < p->health.n_checks; i++) {
+		const struct model_check *c = &p->health.checks[i];
+
+		must(c->method && c->path && c->host && c->body && c->sni);
+		must(!strpbrk(c->method, "\r\n ") && !strpbrk(c->path, "\r\n "));
+		must(!strpbrk(c->host, "\r\n ") && !strpbrk(c->sni, "\r\n "));
+		must(c->n_status <= MSG_HC_STATUS_RANGES);
+	}
+}
+
+static void check_model(const struct model *m)
+{
+	must(m->n_vips + m->n_refusals <= MODEL_VIPS_MAX);
+	for (size_t i = 0; i < m->n_vips; i++) {
+		const struct model_vip *v = &m->vips[i];
+
+		must(addr_is_host(&v->addr) && memchr(v->id, 0, sizeof(v->id)));
+		must(!i || addr_cmp(&m->vips[i - 1].addr, &v->addr) < 0);
+		must(v->n_ports <= MODEL_PORTS_MAX && (v->n_ports || v->deletion));
+		for (size_t j = 0; j < v->n_ports; j++)
+			check_port(&v->ports[j]);
+	}
+	for (size_t i = 0; i < m->n_refusals; i++)
+		must(m->refusals[i].reason[0] != '\0');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct sbuf x = SBUF_INIT, y = SBUF_INIT;
+	struct model *m = NULL, *n = NULL;
+	char err[256];
+
+	if (model_parse((const char *)data, size, &m, err, sizeof(err)) < 0) {
+		must(err[0] != '\0');
+		return 0;
+	}
+	check_model(m);
+	model_write(m, &x);
+	must(model_parse(x.data, x.len, &n, err, sizeof(err)) == 0);
+	must(n->n_refusals == 0);
+	check_model(n);
+	model_write(n, &y);
+	must(x.len == y.len && memcmp(x.data, y.data, x.len) == 0);
+	sbuf_done(&x);
+	sbuf_done(&y);
+	model_free(m);
+	model_free(n);
+	return 0;
+}
