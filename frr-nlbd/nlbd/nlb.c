@@ -24,6 +24,7 @@
 #include "nlbd/nlb.h"
 #include "nlbd/nlb_debug.h"
 #include "nlbd/nlb_memory.h"
+#include "nlbd/nlb_orphan.h"
 
 DEFINE_MTYPE_STATIC(NLBD, NLB_VIP, "NLB VIP");
 DEFINE_MTYPE_STATIC(NLBD, NLB_OVERRIDE, "NLB VIP override");
@@ -226,6 +227,7 @@ void nlb_init(struct nlb *nlb, const struct nlb_hooks *hooks)
 	nlb_routeq_init(&nlb->routeq);
 	nlb_reportq_init(&nlb->reportq);
 	nlb_removeq_init(&nlb->removeq);
+	nlb_orphan_init(nlb);
 	nlb_overrides_init(&nlb->cfg.overrides);
 	for (size_t i = 0; i < array_size(nlb->cfg.pools); i++)
 		nlb->cfg.pools[i] = route_table_init();
@@ -238,6 +240,7 @@ void nlb_done(struct nlb *nlb)
 
 	while ((vip = nlb_vips_first(&nlb->vips)))
 		vip_free(nlb, vip);
+	nlb_orphan_done(nlb);
 	config_lists_clear(&nlb->cfg);
 	for (size_t i = 0; i < array_size(nlb->cfg.pools); i++)
 		route_table_finish(nlb->cfg.pools[i]);
@@ -503,20 +506,8 @@ struct nlb_vip *nlb_route_pop(struct nlb *nlb, enum nlb_route_op *ret_op)
 
 void nlb_route_answer(struct nlb *nlb, const struct prefix *p, enum nlb_answer answer)
 {
-	struct ipaddr address = {};
-	struct nlb_vip *vip;
+	struct nlb_vip *vip = nlb_vip_find_prefix(nlb, p);
 
-	if (p->family == AF_INET && p->prefixlen == IPV4_MAX_BITLEN) {
-		SET_IPADDR_V4(&address);
-		address.ipaddr_v4 = p->u.prefix4;
-	} else if (p->family == AF_INET6 && p->prefixlen == IPV6_MAX_BITLEN) {
-		SET_IPADDR_V6(&address);
-		address.ipaddr_v6 = p->u.prefix6;
-	} else {
-		return;
-	}
-
-	vip = nlb_vip_find(nlb, &address);
 	/* Answers to what an earlier nlbd has sent, or that come after we gave up waiting. */
 	if (!vip || vip->route == NLB_ROUTE_NONE)
 		return;
@@ -620,6 +611,22 @@ struct nlb_vip *nlb_vip_find(struct nlb *nlb, const struct ipaddr *address)
 	struct nlb_vip key = { .feed.address = *address };
 
 	return nlb_vips_find(&nlb->vips, &key);
+}
+
+struct nlb_vip *nlb_vip_find_prefix(struct nlb *nlb, const struct prefix *p)
+{
+	struct ipaddr address = {};
+
+	if (p->family == AF_INET && p->prefixlen == IPV4_MAX_BITLEN) {
+		SET_IPADDR_V4(&address);
+		address.ipaddr_v4 = p->u.prefix4;
+	} else if (p->family == AF_INET6 && p->prefixlen == IPV6_MAX_BITLEN) {
+		SET_IPADDR_V6(&address);
+		address.ipaddr_v6 = p->u.prefix6;
+	} else {
+		return NULL;
+	}
+	return nlb_vip_find(nlb, &address);
 }
 
 struct nlb_vip *nlb_vip_first(struct nlb *nlb)

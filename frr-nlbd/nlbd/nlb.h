@@ -20,14 +20,15 @@ extern struct event_loop *master;
 /* zebra has confirmed a delete after this long, or nlbd goes on without. */
 #define NLB_REMOVE_TIMEOUT_US (10 * 1000000LL)
 
-/* Defaults of the YANG model (yang/frr-nlbd.yang); a test compares them. */
+/* In effect until the model's own defaults (yang/frr-nlbd.yang) come with the first "nlb". */
 #define NLB_SOCKET_DEFAULT	"/var/run/frr/nlbd-agent.sock"
 #define NLB_HOLD_TIME_DEFAULT	60
 #define NLB_MIN_ENABLED_DEFAULT 1
 
-/* Configuration of one VIP: "vip ADDRESS" under "nlb". */
 PREDECL_RBTREE_UNIQ(nlb_overrides);
+PREDECL_RBTREE_UNIQ(nlb_orphans);
 
+/* Configuration of one VIP: "vip ADDRESS" under "nlb". */
 struct nlb_override {
 	struct nlb_overrides_item item;
 	struct ipaddr address;
@@ -68,6 +69,7 @@ struct nlb {
 	struct nlb_routeq_head routeq;	 /* VIPs whose route differs from the wish */
 	struct nlb_reportq_head reportq; /* VIPs with news for the agent */
 	struct nlb_removeq_head removeq; /* deletes not confirmed, oldest first */
+	struct nlb_orphans_head orphans; /* routes of an earlier nlbd: nlb_orphan.h */
 
 	uint64_t sync;	   /* number of the running or last sync */
 	bool syncing;	   /* between sync begin and end: nothing is decided */
@@ -166,6 +168,8 @@ extern bool nlb_report_pop(struct nlb *nlb, struct nlb_report *ret_report);
 extern void nlb_report_drop(struct nlb *nlb);
 
 extern struct nlb_vip *nlb_vip_find(struct nlb *nlb, const struct ipaddr *address);
+/* The VIP whose route has that prefix; NULL also where p is no host route. */
+extern struct nlb_vip *nlb_vip_find_prefix(struct nlb *nlb, const struct prefix *p);
 extern struct nlb_vip *nlb_vip_first(struct nlb *nlb);
 extern struct nlb_vip *nlb_vip_next(struct nlb *nlb, struct nlb_vip *vip);
 /* The first VIP after address, whether address exists or not. */
