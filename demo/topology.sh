@@ -118,7 +118,8 @@ frr_up() {
 }
 
 frr_start() {
-	on "$1" "$sbin/$2" -d --log "file:/run/frr/$2.log" --log-level info
+	on "$1" "$sbin/$2" -d --log "file:/run/frr/$2.log" --log-level info \
+		</dev/null >>"$demo/$1/frr.log" 2>&1
 	until_true 10 "$2 on $1" on "$1" test -S "/run/frr/$2.vty"
 }
 
@@ -129,15 +130,22 @@ router_up() {
 		echo "router bgp 65000"
 		echo " bgp router-id 10.1.0.1"
 		echo " no bgp ebgp-requires-policy"
+		echo " no bgp default ipv4-unicast"
 		for host in "${nodes[@]}"; do
 			echo " neighbor $(addr4 "$host") remote-as 65001"
 			echo " neighbor $(addr4 "$host") timers 1 3"
+			echo " neighbor $(addr4 "$host") timers connect 1"
 			echo " neighbor $(addr6 "$host") remote-as 65001"
 			echo " neighbor $(addr6 "$host") timers 1 3"
+			echo " neighbor $(addr6 "$host") timers connect 1"
 		done
+		echo " address-family ipv4 unicast"
+		for host in "${nodes[@]}"; do
+			echo "  neighbor $(addr4 "$host") activate"
+		done
+		echo " exit-address-family"
 		echo " address-family ipv6 unicast"
 		for host in "${nodes[@]}"; do
-			echo "  no neighbor $(addr4 "$host") activate"
 			echo "  neighbor $(addr6 "$host") activate"
 		done
 		echo " exit-address-family"
@@ -154,6 +162,7 @@ node_frr_up() {
 		router bgp 65001
 		 bgp router-id 10.$net.0.2
 		 no bgp ebgp-requires-policy
+		 no bgp default ipv4-unicast
 		 neighbor 10.$net.0.1 remote-as 65000
 		 neighbor 10.$net.0.1 timers 1 3
 		 neighbor 10.$net.0.1 advertisement-interval 0
@@ -162,6 +171,7 @@ node_frr_up() {
 		 neighbor 2001:db8:$net::1 advertisement-interval 0
 		 address-family ipv4 unicast
 		  redistribute nlb
+		  neighbor 10.$net.0.1 activate
 		 exit-address-family
 		 address-family ipv6 unicast
 		  redistribute nlb
@@ -209,18 +219,17 @@ agent_up() {
 		interface = eth0
 		mode = native
 		hold-down-ms = 1000
-		[api]
-		socket = /run/frr/nlb-agent-api.sock
 	END
 	agent_start "$1"
 }
 
 agent_start() {
 	on "$1" setsid "$PWD/build/nlb-agent" -c "$demo/$1/agent.conf" </dev/null >>"$demo/$1/agent.log" 2>&1 &
+	disown
 }
 
 nlbctl() {
-	on "$1" "$PWD/build/nlbctl" -s /run/frr/nlb-agent-api.sock "${@:2}"
+	on "$1" "$PWD/build/nlbctl" "${@:2}"
 }
 
 system_up() {

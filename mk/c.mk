@@ -3,7 +3,7 @@
 
 WARN	 := -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror
 CSTD	 := -std=gnu11 -D_GNU_SOURCE
-CPPFLAGS_ALL := $(CSTD) -I. -Iagent -I$(BUILD)/xdp
+CPPFLAGS_ALL := $(CSTD) -I. -iquote agent -I$(BUILD)/xdp
 CFLAGS_REL := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 $(WARN)
 CFLAGS_SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined $(WARN)
