@@ -100,9 +100,26 @@ static void result(struct core *c, const struct msg_svc_result *res)
 	core_vip_dirty(v);
 }
 
+/* What failed for want of a program is tried again at once. */
+static void retry_failed(struct htab_node *node, void *arg _unused_)
+{
+	struct core_vip *v = container_of(node, struct core_vip, node);
+
+	for (size_t i = 0; i < v->n_ports; i++) {
+		if (!v->ports[i].run.failed)
+			continue;
+		v->ports[i].ring_dirty = true;
+		v->ports[i].run.retry_ms = 0;
+		core_vip_dirty(v);
+	}
+}
+
 static void dataplane(struct core *c, const struct msg_dataplane *dp)
 {
 	bool up = dp->up;
+
+	if (up && !c->dataplane_up)
+		htab_each(&c->vips, retry_failed, NULL);
 
 	c->dataplane_native = dp->native;
 	copy_reason(c->dataplane_reason, dp->reason);

@@ -26,7 +26,13 @@
 #include "proc.h"
 #include "state.h"
 
-#define VERDICTS_GAP_MS 1000u
+/*
+ * A verdict that is not on disk when the agent is killed is a wrong one after
+ * the restart, so they are written soon; but no more than a twentieth of the
+ * time goes into that.
+ */
+#define VERDICTS_GAP_MS 10u
+#define VERDICTS_SHARE	20u
 
 /* ---- the core's way out ---- */
 
@@ -116,8 +122,11 @@ static void out_accepted(void *user, const struct model *m)
 static void on_verdicts(struct loop_timer *t)
 {
 	struct parent *p = container_of(t, struct parent, verdicts);
+	uint64_t start = util_now_ns(), end;
 	int r = state_verdicts_save(p->cfg->state_dir, p->core);
 
+	end = util_now_ns();
+	p->verdicts_after_ns = end + (end - start) * VERDICTS_SHARE;
 	if (r < 0)
 		log_warning("verdicts not kept on disk", "dir=%s error=\"%s\"", p->cfg->state_dir,
 			    strerror(-r));
@@ -128,7 +137,10 @@ static void out_verdicts(void *user)
 	struct parent *p = user;
 
 	if (!p->verdicts.pos)
-		loop_timer_in(p->loop, &p->verdicts, VERDICTS_GAP_MS, on_verdicts);
+		loop_timer_at(
+			p->loop, &p->verdicts,
+			MAX2(p->verdicts_after_ns, util_now_ns() + VERDICTS_GAP_MS * 1000000ull),
+			on_verdicts);
 }
 
 static void out_overrides(void *user)

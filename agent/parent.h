@@ -25,6 +25,7 @@ struct parent {
 
 	struct loop_timer run;	    /* core_run(), at the end of a round or when due */
 	struct loop_timer verdicts; /* verdicts wait here to be written together */
+	uint64_t verdicts_after_ns; /* ... and not before this */
 	struct model *boot;	    /* from disk, until the maps child is ready */
 	uint64_t started_ns;
 };

@@ -321,6 +321,27 @@ static void test_dataplane_down_is_said_at_once(void **state _unused_)
 	core_fx_free(fx);
 }
 
+/* What could not be proven without a program is tried again when there is one. */
+static void test_dataplane_up_retries(void **state _unused_)
+{
+	struct core_fx *fx = core_fx_cold();
+	struct msg_dataplane dp = {.up = 0, .reason = "eth0: no such interface"};
+
+	core_maps_frame(fx->core, MSG_MAPS_READY, &dp, sizeof(dp), fx->now);
+	fx->result = MSG_SVC_FAILED;
+	core_fx_model(fx, CORE_FX_DOC("1", CORE_FX_VIP(V, CORE_FX_BE(B1))));
+	core_fx_settle(fx);
+	core_fx_verdict(fx, B1, MSG_HC_UP);
+	core_fx_settle(fx);
+	assert_false(core_fx_vip(fx, V)->ready);
+	fx->result = MSG_SVC_PROVEN;
+	dp.up = 1;
+	core_maps_frame(fx->core, MSG_MAPS_DATAPLANE, &dp, sizeof(dp), fx->now);
+	core_fx_settle(fx);
+	assert_true(core_fx_vip(fx, V)->ready);
+	core_fx_free(fx);
+}
+
 static void test_new_session_gets_everything(void **state _unused_)
 {
 	struct core_fx *fx = core_fx_new();
@@ -391,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_no_checks_is_up),
 		cmocka_unit_test(test_dataplane_down_is_said_at_once),
+		cmocka_unit_test(test_dataplane_up_retries),
 		cmocka_unit_test(test_new_session_gets_everything),
 		cmocka_unit_test(test_override),
 	};
