@@ -12,8 +12,8 @@
 #include <zebra.h>
 
 #include <lib/version.h>
-#include "if.h"
 #include "libfrr.h"
+#include "if.h"
 #include "mgmt_be_client.h"
 #include "vrf.h"
 

@@ -6,10 +6,10 @@
 #ifndef _FRR_NLB_VIP_H
 #define _FRR_NLB_VIP_H
 
-#include "if.h"
+#include "typesafe.h"
 #include "ipaddr.h"
 #include "prefix.h"
-#include "typesafe.h"
+#include "if.h"
 
 #include "nlbd/nlb_feed.h"
 

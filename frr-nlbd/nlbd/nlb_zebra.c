@@ -16,8 +16,8 @@
 
 #include <zebra.h>
 
-#include "if.h"
 #include "libfrr.h"
+#include "if.h"
 #include "monotime.h"
 #include "vrf.h"
 #include "zclient.h"
