@@ -417,14 +417,13 @@ static void agent_listen(struct event *event)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	ret = fd < 0 ? -errno : agent_bind(fd, &sun);
 	if (ret < 0) {
-		char error[sizeof(agent.listen_error)];
+		const char *error = safe_strerror(-ret);
 
 		if (fd >= 0)
 			close(fd);
-		snprintf(error, sizeof(error), "%s: %s", sun.sun_path, safe_strerror(-ret));
 		if (!strmatch(error, agent.listen_error))
-			zlog_err("cannot listen for the agent on %s; trying again every %u s",
-				 error, NLB_AGENT_LISTEN_RETRY_S);
+			zlog_err("cannot listen for the agent on %s: %s; trying again every %u s",
+				 sun.sun_path, error, NLB_AGENT_LISTEN_RETRY_S);
 		strlcpy(agent.listen_error, error, sizeof(agent.listen_error));
 		event_add_timer(master, agent_listen, NULL, NLB_AGENT_LISTEN_RETRY_S,
 				&agent.t_listen);

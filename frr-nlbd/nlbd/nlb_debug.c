@@ -33,16 +33,10 @@ DEFPY(debug_nlb, debug_nlb_cmd, "[no] debug nlb [{agent$agent|vip$vip|zebra$zebr
 	return CMD_SUCCESS;
 }
 
-static void debug_show(struct vty *vty)
-{
-	vty_out(vty, "NLB debugging status:\n");
-	debug_status_write(vty);
-}
-
 /* vtysh has a "show debugging" of its own, which asks each daemon for this one. */
 DEFUN_NOSH(show_debugging_nlb_all, show_debugging_nlb_all_cmd, "show debugging", SHOW_STR DEBUG_STR)
 {
-	debug_show(vty);
+	vty_out(vty, "NLB debugging status:\n");
 	cmd_show_lib_debugs(vty);
 	return CMD_SUCCESS;
 }
@@ -50,7 +44,8 @@ DEFUN_NOSH(show_debugging_nlb_all, show_debugging_nlb_all_cmd, "show debugging",
 DEFPY(show_debugging_nlb, show_debugging_nlb_cmd, "show debugging nlb",
       SHOW_STR DEBUG_STR "Network load balancer\n")
 {
-	debug_show(vty);
+	vty_out(vty, "NLB debugging status:\n");
+	debug_status_write(vty);
 	return CMD_SUCCESS;
 }
 

@@ -520,6 +520,23 @@ def test_agent_loss(world):
     expect_announced(world, UP)
 
 
+def test_socket(world):
+    "A socket that cannot be is state, not a failed commit; the right one has the right mode."
+    configure(world.r1, "nlb", "agent socket /nonexistent/socket")
+    want = {"listening": False, "listenError": "No such file or directory", "connected": False}
+    expect_json(world.r1, "show nlb agent json", want)
+    assert world.r1.run(f"test -e {SOCKET} || echo none").strip() == "none"
+    world.r1.cmd_raises("touch /var/run/frr/a-file")
+    configure(world.r1, "nlb", "agent socket /var/run/frr/a-file")
+    expect_json(world.r1, "show nlb agent json", {"listenError": "File exists"})
+    configure(world.r1, "nlb", "no agent socket")
+    expect_json(world.r1, "show nlb agent json", {"listening": True, "listenError": None})
+    assert world.r1.run(f"stat -c '%a %U %G' {SOCKET}").strip() == "660 frr frr"
+    world.agent = Agent(world.r1)
+    world.agent.sync(VIPS, instance="agent-4")
+    expect_announced(world, UP)
+
+
 def restart(router, daemon):
     "kill -9, and start again as watchfrr does: with vtysh -b, for what mgmtd doesn't hold."
     pid = router.run(f"cat /var/run/frr/{daemon}.pid").strip()
