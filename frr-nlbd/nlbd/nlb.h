@@ -162,7 +162,7 @@ extern bool nlb_authoritative(const struct nlb *nlb);
 
 /*
  * Next line for the agent; false when there is none. Frees the VIP if it is gone for good.
- * nlb_report_drop() forgets all news (no session); nlb_report_all() makes news of every VIP.
+ * nlb_report_drop() forgets all news: there is no session.
  */
 extern bool nlb_report_pop(struct nlb *nlb, struct nlb_report *ret_report);
 extern void nlb_report_drop(struct nlb *nlb);
