@@ -27,6 +27,10 @@ src=$build/src
 jobs=$(nproc)
 mkdir -p "$stamp" "$log" "$src"
 
+# One at a time: a second one waits, and then finds everything done.
+exec {lock}>"$build/setup.lock"
+flock "$lock"
+
 say() {
 	printf 'setup: %s\n' "$*"
 }
