@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nlbctl against a scripted server: which requests its commands make, what
+ * they print, and their exit statuses.
+ */
+#include <getopt.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "http_fixture.h"
+#include "nlbctl.h"
+#include "temp_dir.h"
+#include "util.h"
+
+#define ARGS_MAX 12
+
+struct fx {
+	char *dir, socket[256];
+	struct http_fx *h;
+	char *out, *err; /* of the last run */
+};
+
+static int setup(void **state)
+{
+	struct fx *fx = calloc(1, sizeof(*fx));
+
+	assert_non_null(fx);
+	fx->dir = temp_dir_new();
+	snprintf(fx->socket, sizeof(fx->socket), "%s", temp_dir_path(fx->dir, "api.sock"));
+	fx->h = http_fx_new(fx->socket, NULL, NULL);
+	*state = fx;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fx *fx = *state;
+
+	if (fx->h)
+		http_fx_free(fx->h);
+	temp_dir_free(fx->dir);
+	free(fx->out);
+	free(fx->err);
+	free(fx);
+	return 0;
+}
+
+/* A descriptor's target for the length of a run. */
+static int divert(int fd, const char *path)
+{
+	FILE *f = fopen(path, "we");
+	int saved = dup(fd);
+
+	assert_non_null(f);
+	assert_true(saved >= 0 && dup2(fileno(f), fd) == fd);
+	fclose(f);
+	return saved;
+}
+
+static void restore(int fd, int saved)
+{
+	dup2(saved, fd);
+	close(saved);
+}
+
+/* Runs "nlbctl -s SOCKET WORDS"; returns its status. */
+static int run(struct fx *fx, const char *words)
+{
+	char *copy = strdup(words), *save = NULL, name[] = "nlbctl", option[] = "-s";
+	char *argv[ARGS_MAX + 1] = {name, option, fx->socket};
+	int argc = 3, out, err, status;
+
+	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		assert_true(argc < ARGS_MAX);
+		argv[argc++] = w;
+	}
+	fflush(stdout);
+	out = divert(STDOUT_FILENO, temp_dir_path(fx->dir, "out"));
+	err = divert(STDERR_FILENO, temp_dir_path(fx->dir, "err"));
+	optind = 0;
+	status = nlbctl_run(argc, argv);
+	fflush(stdout);
+	fflush(stderr);
+	restore(STDOUT_FILENO, out);
+	restore(STDERR_FILENO, err);
+	free(fx->out);
+	free(fx->err);
+	fx->out = temp_dir_read(fx->dir, "out");
+	fx->err = temp_dir_read(fx->dir, "err");
+	free(copy);
+	return status;
+}
+
+static void test_requests(void **state)
+{
+	static const struct {
+		const char *words, *request;
+	} t[] = {
+		{"status", "GET /v1/status\n"},
+		{"vips", "GET /v1/vips\n"},
+		{"vip 192.0.2.1", "GET /v1/vips/192.0.2.1\n"},
+		{"vip 2001:db8::1", "GET /v1/vips/2001:db8::1\n"},
+		{"backends 192.0.2.1 tcp 80", "GET /v1/vips/192.0.2.1/ports/tcp/80/backends\n"},
+		{"enable 192.0.2.1 tcp 80 10.0.0.1",
+		 "PUT /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":\"up\"}"},
+		{"drain 192.0.2.1 tcp 80 10.0.0.1",
+		 "PUT /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":\"drain\"}"},
+		{"disable 192.0.2.1 tcp 80 10.0.0.1",
+		 "PUT /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":\"down\"}"},
+		{"reset 192.0.2.1 tcp 80 10.0.0.1",
+		 "DELETE /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n"},
+		{"stats", "GET /v1/stats\n"},
+		{"health", "GET /v1/health\n"},
+		{"accept", "POST /v1/sync/accept\n{}"},
+	};
+	struct fx *fx = *state;
+
+	http_fx_answer(fx->h, 200, NULL, "{}");
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		char *request;
+
+		/* An answer that lacks everything is no reason to die. */
+		assert_int_equal(run(fx, t[i].words), 0);
+		request = http_fx_request(fx->h, i);
+		assert_string_equal(request, t[i].request);
+		free(request);
+	}
+}
+
+static void test_tables(void **state)
+{
+	struct fx *fx = *state;
+
+	http_fx_answer(fx->h, 200, NULL,
+		       "{\"vips\":[{\"address\":\"192.0.2.1\",\"state\":\"announced\",\"route\":"
+		       "\"installed\",\"enabled\":1,\"total\":2,\"ports\":[{}]},{\"address\":"
+		       "\"2001:db8::1\",\"state\":\"down\",\"route\":\"withdrawn\",\"enabled\":0,"
+		       "\"total\":3,\"ports\":[{},{}],\"reason\":\"no\\u001b[31mbackend\"}]}");
+	assert_int_equal(run(fx, "vips"), 0);
+	assert_string_equal(fx->out,
+			    "VIP          STATE      ROUTE      ENABLED  PORTS  REASON\n"
+			    "192.0.2.1    announced  installed  1/2      1      -\n"
+			    "2001:db8::1  down       withdrawn  0/3      2      no?[31mbackend\n");
+	http_fx_answer(
+		fx->h, 200, NULL,
+		"{\"backends\":[{\"address\":\"10.0.0.1\",\"weight\":1,\"state\":\"up\","
+		"\"health\":\"up\",\"admin\":\"up\",\"in_ring\":true},{\"address\":"
+		"\"10.0.0.2\",\"weight\":5,\"state\":\"drain\",\"health\":\"up\",\"admin\":"
+		"\"up\",\"override\":\"drain\",\"in_ring\":false,\"reason\":\"by the operator\""
+		"}]}");
+	assert_int_equal(run(fx, "backends 192.0.2.1 tcp 80"), 0);
+	assert_non_null(strstr(fx->out, "10.0.0.2  drain  5       up      drain (operator)  no   "
+					"    by the operator\n"));
+	http_fx_answer(fx->h, 200, NULL,
+		       "{\"reasons\":{\"tx\":5,\"no_backend\":0},\"vips\":[{\"address\":"
+		       "\"192.0.2.1\",\"packets\":5,\"bytes\":500}]}");
+	assert_int_equal(run(fx, "stats"), 0);
+	assert_non_null(strstr(fx->out, "192.0.2.1  5        500\n"));
+	assert_non_null(strstr(fx->out, "tx          5\n"));
+	http_fx_answer(
+		fx->h, 200, NULL,
+		"{\"node\":\"lb1\",\"uptime_s\":7,\"dataplane\":{\"state\":\"ok\",\"mode\":"
+		"\"native\"},\"nlbd\":{\"connected\":false,\"error\":\"gone\"},\"scheduler\":{"
+		"\"ok\":false,\"error\":\"status 500\",\"url\":\"http://x\",\"revision\":4,"
+		"\"held\":{\"revision\":5,\"reason\":\"removes too many\"}},\"refused\":[{"
+		"\"address\":\"x\",\"reason\":\"bad\"}]}");
+	assert_int_equal(run(fx, "status"), 0);
+	assert_non_null(strstr(fx->out, "nlbd        not connected: gone\n"));
+	assert_non_null(strstr(fx->out, "scheduler   failing, revision 4, http://x: status 500\n"));
+	assert_non_null(strstr(fx->out, "HELD        revision 5: removes too many;"));
+	assert_non_null(strstr(fx->out, "refused     x: bad\n"));
+}
+
+static void test_failures(void **state)
+{
+	struct fx *fx = *state;
+
+	http_fx_answer(fx->h, 404, NULL, "{\"error\":\"no such VIP\",\"field\":\"vip\"}");
+	assert_int_equal(run(fx, "vip 192.0.2.9"), 1);
+	assert_string_equal(fx->err, "nlbctl: no such VIP\n");
+	http_fx_answer(fx->h, 503, NULL, "{\"status\":\"not ok\",\"reason\":\"detached\"}");
+	assert_int_equal(run(fx, "health"), 1);
+	assert_string_equal(fx->err, "not ok: detached\n");
+	http_fx_answer(fx->h, 200, NULL, "<html>");
+	assert_int_equal(run(fx, "status"), 1);
+	http_fx_answer(fx->h, 503, NULL, "{\"status\":\"not ok\"}");
+	assert_int_equal(run(fx, "--json health"), 1);
+	assert_string_equal(fx->out, "{\"status\":\"not ok\"}");
+	http_fx_free(TAKE_PTR(fx->h));
+	assert_int_equal(run(fx, "status"), 1);
+	assert_non_null(strstr(fx->err, "no answer from the agent"));
+}
+
+static void test_usage(void **state)
+{
+	static const char *const bad[] = {
+		"",	      "nonsense",     "vip",	 "vip a b", "status x",
+		"--nonsense", "enable a b c", "vip a/b", "vip x?y", "check-config",
+	};
+	struct fx *fx = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (run(fx, bad[i]) != 2)
+			fail_msg("%s", bad[i]);
+	assert_int_equal(http_fx_count(fx->h), 0);
+	assert_int_equal(run(fx, "--help"), 0);
+}
+
+static void test_check_config(void **state)
+{
+	struct fx *fx = *state;
+	char words[256];
+
+	temp_dir_write(fx->dir, "a.json", "{\"vips\":[]}");
+	temp_dir_write(fx->dir, "b.json", "{\"vips\":[{\"address\":\"x\"}]}");
+	temp_dir_write(fx->dir, "c.conf", "[scheduler]\nurl = ftp:x\n");
+	temp_dir_write(fx->dir, "d.conf",
+		       "[scheduler]\nurl = file:/x\n[dataplane]\ninterface = a\n");
+	snprintf(words, sizeof(words), "check-config %s/a.json %s/d.conf", fx->dir, fx->dir);
+	assert_int_equal(run(fx, words), 0);
+	assert_non_null(strstr(fx->out, "/a.json: ok, 0 VIPs\n"));
+	snprintf(words, sizeof(words), "check-config %s/b.json", fx->dir);
+	assert_int_equal(run(fx, words), 1);
+	assert_non_null(strstr(fx->err, "address: not an IPv4 or IPv6 address"));
+	snprintf(words, sizeof(words), "check-config %s/c.conf", fx->dir);
+	assert_int_equal(run(fx, words), 1);
+	assert_non_null(strstr(fx->err, "/c.conf:2: url must be"));
+	snprintf(words, sizeof(words), "check-config %s/none.json", fx->dir);
+	assert_int_equal(run(fx, words), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_requests, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_check_config, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
