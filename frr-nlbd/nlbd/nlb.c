@@ -17,7 +17,6 @@
 
 #include <zebra.h>
 
-#include "frrdistance.h"
 #include "memory.h"
 #include "monotime.h"
 
@@ -27,20 +26,13 @@
 #include "nlbd/nlb_orphan.h"
 
 DEFINE_MTYPE_STATIC(NLBD, NLB_VIP, "NLB VIP");
-DEFINE_MTYPE_STATIC(NLBD, NLB_OVERRIDE, "NLB VIP override");
 
 static int nlb_vip_cmp(const struct nlb_vip *a, const struct nlb_vip *b)
 {
 	return ipaddr_cmp(&a->feed.address, &b->feed.address);
 }
 
-static int nlb_override_cmp(const struct nlb_override *a, const struct nlb_override *b)
-{
-	return ipaddr_cmp(&a->address, &b->address);
-}
-
 DECLARE_RBTREE_UNIQ(nlb_vips, struct nlb_vip, item, nlb_vip_cmp);
-DECLARE_RBTREE_UNIQ(nlb_overrides, struct nlb_override, item, nlb_override_cmp);
 DECLARE_DLIST(nlb_routeq, struct nlb_vip, routeq_item);
 DECLARE_DLIST(nlb_reportq, struct nlb_vip, reportq_item);
 DECLARE_DLIST(nlb_removeq, struct nlb_vip, removeq_item);
@@ -130,8 +122,7 @@ static void vip_settle(struct nlb *nlb, struct nlb_vip *vip)
 static void vip_decide(struct nlb *nlb, struct nlb_vip *vip)
 {
 	const struct nlb_config *cfg = &nlb->cfg;
-	const struct nlb_override *override = nlb_override_find(nlb, &vip->feed.address);
-	struct route_node *rn;
+	const struct nlb_override *override = nlb_override_find(&nlb->cfg, &vip->feed.address);
 	struct nlb_policy policy = {
 		.configured = cfg->configured,
 		.agent_lost = nlb->agent_lost,
@@ -143,11 +134,7 @@ static void vip_decide(struct nlb *nlb, struct nlb_vip *vip)
 	struct prefix p;
 
 	nlb_vip_prefix(vip, &p);
-	rn = route_node_match(cfg->pools[p.family == AF_INET6], &p);
-	if (rn) {
-		policy.in_pool = true;
-		route_unlock_node(rn);
-	}
+	policy.in_pool = nlb_pool_match(cfg, &p);
 
 	vip->decision = nlb_vip_decide(vip, &policy);
 	if (vip->decision == NLB_REASON_NONE) {
@@ -187,37 +174,6 @@ static void decide_all(struct nlb *nlb)
 			vip_decide(nlb, vip);
 }
 
-/*
- * Configuration
- */
-
-static void config_defaults(struct nlb_config *cfg)
-{
-	cfg->configured = false;
-	strlcpy(cfg->socket, NLB_SOCKET_DEFAULT, sizeof(cfg->socket));
-	cfg->hold_time_s = NLB_HOLD_TIME_DEFAULT;
-	cfg->distance = ZEBRA_NLB_DISTANCE_DEFAULT;
-	cfg->min_enabled = NLB_MIN_ENABLED_DEFAULT;
-	cfg->nexthop_ifname[0] = '\0';
-}
-
-static void config_lists_clear(struct nlb_config *cfg)
-{
-	struct nlb_override *override;
-	struct route_node *rn;
-
-	while ((override = nlb_overrides_pop(&cfg->overrides)))
-		XFREE(MTYPE_NLB_OVERRIDE, override);
-
-	for (size_t i = 0; i < array_size(cfg->pools); i++)
-		for (rn = route_top(cfg->pools[i]); rn; rn = route_next(rn)) {
-			if (!rn->info)
-				continue;
-			rn->info = NULL;
-			route_unlock_node(rn);
-		}
-}
-
 void nlb_init(struct nlb *nlb, const struct nlb_hooks *hooks)
 {
 	memset(nlb, 0, sizeof(*nlb));
@@ -228,10 +184,7 @@ void nlb_init(struct nlb *nlb, const struct nlb_hooks *hooks)
 	nlb_reportq_init(&nlb->reportq);
 	nlb_removeq_init(&nlb->removeq);
 	nlb_orphan_init(nlb);
-	nlb_overrides_init(&nlb->cfg.overrides);
-	for (size_t i = 0; i < array_size(nlb->cfg.pools); i++)
-		nlb->cfg.pools[i] = route_table_init();
-	config_defaults(&nlb->cfg);
+	nlb_config_init(&nlb->cfg);
 }
 
 void nlb_done(struct nlb *nlb)
@@ -241,71 +194,16 @@ void nlb_done(struct nlb *nlb)
 	while ((vip = nlb_vips_first(&nlb->vips)))
 		vip_free(nlb, vip);
 	nlb_orphan_done(nlb);
-	config_lists_clear(&nlb->cfg);
-	for (size_t i = 0; i < array_size(nlb->cfg.pools); i++)
-		route_table_finish(nlb->cfg.pools[i]);
-	nlb_overrides_fini(&nlb->cfg.overrides);
+	nlb_config_done(&nlb->cfg);
 	nlb_vips_fini(&nlb->vips);
 	nlb_routeq_fini(&nlb->routeq);
 	nlb_reportq_fini(&nlb->reportq);
 	nlb_removeq_fini(&nlb->removeq);
 }
 
-void nlb_config_reset(struct nlb *nlb)
-{
-	config_defaults(&nlb->cfg);
-	config_lists_clear(&nlb->cfg);
-}
-
-void nlb_pool_add(struct nlb *nlb, const struct prefix *p)
-{
-	struct route_node *rn = route_node_get(nlb->cfg.pools[p->family == AF_INET6], p);
-
-	/* One reference a pool; route_node_get() has taken one more each time. */
-	if (rn->info)
-		route_unlock_node(rn);
-	rn->info = nlb;
-}
-
-void nlb_pool_del(struct nlb *nlb, const struct prefix *p)
-{
-	struct route_node *rn = route_node_lookup(nlb->cfg.pools[p->family == AF_INET6], p);
-
-	if (!rn)
-		return;
-	rn->info = NULL;
-	route_unlock_node(rn); /* the lookup's */
-	route_unlock_node(rn); /* the pool's */
-}
-
-struct nlb_override *nlb_override_find(struct nlb *nlb, const struct ipaddr *address)
-{
-	struct nlb_override key = { .address = *address };
-
-	return nlb_overrides_find(&nlb->cfg.overrides, &key);
-}
-
-struct nlb_override *nlb_override_get(struct nlb *nlb, const struct ipaddr *address)
-{
-	struct nlb_override *override = nlb_override_find(nlb, address);
-
-	if (!override) {
-		override = XCALLOC(MTYPE_NLB_OVERRIDE, sizeof(*override));
-		override->address = *address;
-		nlb_overrides_add(&nlb->cfg.overrides, override);
-	}
-	return override;
-}
-
-void nlb_override_del(struct nlb *nlb, const struct ipaddr *address)
-{
-	struct nlb_override *override = nlb_override_find(nlb, address);
-
-	if (!override)
-		return;
-	nlb_overrides_del(&nlb->cfg.overrides, override);
-	XFREE(MTYPE_NLB_OVERRIDE, override);
-}
+/*
+ * Configuration
+ */
 
 void nlb_config_changed(struct nlb *nlb)
 {
@@ -668,6 +566,11 @@ void nlb_count(struct nlb *nlb, struct nlb_counts *ret_counts)
 		}
 	}
 	*ret_counts = counts;
+}
+
+uint32_t nlb_age_s(int64_t since_us)
+{
+	return (monotime(NULL) - since_us) / 1000000;
 }
 
 const char *nlb_dataplane_str(enum nlb_dataplane dataplane)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nlbd's core: configuration, VIP table, sync, and two work queues. No I/O: the boundary files
+ * nlbd's core: VIP table, sync, and two work queues. No I/O: the boundary files
  * (session, zebra, northbound, vty) translate one event into one call of this file, and take work
  * out of the queues. Time comes from monotime() only.
  */
 #ifndef _FRR_NLB_H
 #define _FRR_NLB_H
 
-#include "table.h"
-
+#include "nlbd/nlb_config.h"
 #include "nlbd/nlb_vip.h"
 
 /* nlbd's event loop (nlb_main.c), for the boundary files. */
@@ -20,34 +19,7 @@ extern struct event_loop *master;
 /* zebra has confirmed a delete after this long, or nlbd goes on without. */
 #define NLB_REMOVE_TIMEOUT_US (10 * 1000000LL)
 
-/* In effect until the model's own defaults (yang/frr-nlbd.yang) come with the first "nlb". */
-#define NLB_SOCKET_DEFAULT	"/var/run/frr/nlbd-agent.sock"
-#define NLB_HOLD_TIME_DEFAULT	60
-#define NLB_MIN_ENABLED_DEFAULT 1
-
-PREDECL_RBTREE_UNIQ(nlb_overrides);
 PREDECL_RBTREE_UNIQ(nlb_orphans);
-
-/* Configuration of one VIP: "vip ADDRESS" under "nlb". */
-struct nlb_override {
-	struct nlb_overrides_item item;
-	struct ipaddr address;
-	bool shutdown;
-	route_tag_t tag; /* 0: the agent's */
-	bool has_metric;
-	uint32_t metric;
-};
-
-struct nlb_config {
-	bool configured; /* "nlb" is there */
-	char socket[108];
-	uint32_t hold_time_s;
-	uint8_t distance;
-	uint32_t min_enabled;
-	char nexthop_ifname[IFNAMSIZ]; /* "": blackhole */
-	struct route_table *pools[2];  /* IPv4, IPv6; node->info set: a vip-pool */
-	struct nlb_overrides_head overrides;
-};
 
 /* What the core asks of the daemon. Called from inside core functions: only schedule. */
 struct nlb_hooks {
@@ -113,16 +85,7 @@ struct nlb_counts {
 extern void nlb_init(struct nlb *nlb, const struct nlb_hooks *hooks);
 extern void nlb_done(struct nlb *nlb);
 
-/*
- * Configuration. Setters only store; nlb_config_changed() then decides all VIPs anew, once.
- * nlb_config_reset() puts all of "nlb" back to its defaults, unconfigured.
- */
-extern void nlb_config_reset(struct nlb *nlb);
-extern void nlb_pool_add(struct nlb *nlb, const struct prefix *p);
-extern void nlb_pool_del(struct nlb *nlb, const struct prefix *p);
-extern struct nlb_override *nlb_override_get(struct nlb *nlb, const struct ipaddr *address);
-extern struct nlb_override *nlb_override_find(struct nlb *nlb, const struct ipaddr *address);
-extern void nlb_override_del(struct nlb *nlb, const struct ipaddr *address);
+/* The configuration (cfg) has been changed: decide all VIPs anew, once. */
 extern void nlb_config_changed(struct nlb *nlb);
 
 /* The nexthop interface came, went, or changed; ok is true for a blackhole. */
@@ -175,6 +138,8 @@ extern struct nlb_vip *nlb_vip_next(struct nlb *nlb, struct nlb_vip *vip);
 /* The first VIP after address, whether address exists or not. */
 extern struct nlb_vip *nlb_vip_after(struct nlb *nlb, const struct ipaddr *address);
 extern void nlb_count(struct nlb *nlb, struct nlb_counts *ret_counts);
+/* Whole seconds since a monotonic time. */
+extern uint32_t nlb_age_s(int64_t since_us);
 extern const char *nlb_dataplane_str(enum nlb_dataplane dataplane);
 
 #endif /* _FRR_NLB_H */

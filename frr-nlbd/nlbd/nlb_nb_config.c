@@ -20,7 +20,7 @@ static struct nlb_override *config_override(const struct lyd_node *dnode)
 	struct ipaddr address;
 
 	yang_dnode_get_ip(&address, dnode, "../address");
-	return nlb_override_get(nlb_nb_core(), &address);
+	return nlb_override_get(config(), &address);
 }
 
 int nlb_config_create(struct nb_cb_create_args *args)
@@ -36,7 +36,7 @@ int nlb_config_destroy(struct nb_cb_destroy_args *args)
 {
 	if (args->event != NB_EV_APPLY)
 		return NB_OK;
-	nlb_config_reset(nlb_nb_core());
+	nlb_config_reset(config());
 	nlb_nb_changed();
 	return NB_OK;
 }
@@ -119,7 +119,7 @@ int nlb_config_pool_create(struct nb_cb_create_args *args)
 		return NB_OK;
 	yang_dnode_get_prefix(&p, args->dnode, NULL);
 	apply_mask(&p);
-	nlb_pool_add(nlb_nb_core(), &p);
+	nlb_pool_add(config(), &p);
 	nlb_nb_changed();
 	return NB_OK;
 }
@@ -132,7 +132,7 @@ int nlb_config_pool_destroy(struct nb_cb_destroy_args *args)
 		return NB_OK;
 	yang_dnode_get_prefix(&p, args->dnode, NULL);
 	apply_mask(&p);
-	nlb_pool_del(nlb_nb_core(), &p);
+	nlb_pool_del(config(), &p);
 	nlb_nb_changed();
 	return NB_OK;
 }
@@ -154,7 +154,7 @@ int nlb_config_vip_create(struct nb_cb_create_args *args)
 	case NB_EV_ABORT:
 		break;
 	case NB_EV_APPLY:
-		nlb_override_get(nlb_nb_core(), &address);
+		nlb_override_get(config(), &address);
 		nlb_nb_changed();
 		break;
 	}
@@ -168,7 +168,7 @@ int nlb_config_vip_destroy(struct nb_cb_destroy_args *args)
 	if (args->event != NB_EV_APPLY)
 		return NB_OK;
 	yang_dnode_get_ip(&address, args->dnode, "address");
-	nlb_override_del(nlb_nb_core(), &address);
+	nlb_override_del(config(), &address);
 	nlb_nb_changed();
 	return NB_OK;
 }

@@ -10,8 +10,6 @@
 
 #include <zebra.h>
 
-#include "monotime.h"
-
 #include "nlbd/nlb.h"
 #include "nlbd/nlb_agent.h"
 #include "nlbd/nlb_nb.h"
@@ -23,11 +21,6 @@ static const char *leaf(const struct nb_cb_get_elem_args *args)
 	const char *slash = strrchr(args->xpath, '/');
 
 	return slash ? slash + 1 : args->xpath;
-}
-
-static uint32_t age_s(int64_t since_us)
-{
-	return (monotime(NULL) - since_us) / 1000000;
 }
 
 /*
@@ -75,7 +68,7 @@ struct yang_data *nlb_state_agent_get(struct nb_cb_get_elem_args *args)
 		return st.session->node[0] ? yang_data_new_string(args->xpath, st.session->node)
 					   : NULL;
 	if (strmatch(name, "uptime"))
-		return yang_data_new_uint32(args->xpath, age_s(st.session->since_us));
+		return yang_data_new_uint32(args->xpath, nlb_age_s(st.session->since_us));
 	return NULL;
 }
 
@@ -178,7 +171,7 @@ struct yang_data *nlb_state_vip_get(struct nb_cb_get_elem_args *args)
 	if (strmatch(name, "changes"))
 		return yang_data_new_uint32(args->xpath, vip->changes);
 	if (strmatch(name, "since"))
-		return yang_data_new_uint32(args->xpath, age_s(vip->changed_us));
+		return yang_data_new_uint32(args->xpath, nlb_age_s(vip->changed_us));
 	return NULL;
 }
 

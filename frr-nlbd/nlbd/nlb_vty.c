@@ -8,7 +8,6 @@
 
 #include "command.h"
 #include "json.h"
-#include "monotime.h"
 #include "termtable.h"
 
 #include "nlbd/nlb.h"
@@ -20,11 +19,6 @@
 #define NLB_STR "Network load balancer\n"
 
 static struct nlb *core;
-
-static uint32_t age_s(int64_t since_us)
-{
-	return (monotime(NULL) - since_us) / 1000000;
-}
 
 /* Why the VIP is not announced; "" where it is. */
 static const char *reason_text(const struct nlb_vip *vip, char *buf, size_t len)
@@ -82,7 +76,7 @@ static struct json_object *vip_json(const struct nlb_vip *vip)
 	if (vip->feed.id)
 		json_object_string_add(json, "id", vip->feed.id);
 	json_object_int_add(json, "changes", vip->changes);
-	json_object_int_add(json, "sinceSecs", age_s(vip->changed_us));
+	json_object_int_add(json, "sinceSecs", nlb_age_s(vip->changed_us));
 
 	for (size_t i = 0; i < vip->feed.n_ports; i++) {
 		const struct nlb_port *port = &vip->feed.ports[i];
@@ -102,7 +96,7 @@ static void vip_detail(struct vty *vty, const struct nlb_vip *vip)
 	reason_text(vip, text, sizeof(text));
 	vty_out(vty, "VIP %pIA\n", &vip->feed.address);
 	vty_out(vty, "  State: %s for %u s, %u changes\n", nlb_vip_state_str(vip->state),
-		age_s(vip->changed_us), vip->changes);
+		nlb_age_s(vip->changed_us), vip->changes);
 	if (text[0])
 		vty_out(vty, "  Not announced: %s\n", text);
 	if (attr)
@@ -207,7 +201,7 @@ static struct json_object *session_json(const struct nlb_session *session)
 	json_object_string_add(json, "node", session->node);
 	json_object_int_add(json, "pid", session->pid);
 	json_object_int_add(json, "uid", session->uid);
-	json_object_int_add(json, "uptimeSecs", age_s(session->since_us));
+	json_object_int_add(json, "uptimeSecs", nlb_age_s(session->since_us));
 	json_object_boolean_add(json, "synced", session->synced);
 	json_object_int_add(json, "lines", session->stats.lines);
 	json_object_int_add(json, "vipMessages", session->stats.vips);
@@ -259,7 +253,7 @@ static void agent_text(struct vty *vty, const struct nlb_agent_status *st)
 		st->listening ? "listening" : "not listening: ",
 		st->listening || !st->listen_error ? "" : st->listen_error);
 	if (session) {
-		vty_out(vty, "Agent: connected for %u s, %s\n", age_s(session->since_us),
+		vty_out(vty, "Agent: connected for %u s, %s\n", nlb_age_s(session->since_us),
 			session->synced ? "synced"
 			: core->syncing ? "syncing"
 					: "not synced");

@@ -35,8 +35,8 @@ int fixture_setup(void **state)
 
 	nlb_init(&core, &hooks);
 	core.cfg.configured = true;
-	nlb_pool_add(&core, &p4);
-	nlb_pool_add(&core, &p6);
+	nlb_pool_add(&core.cfg, &p4);
+	nlb_pool_add(&core.cfg, &p6);
 	nlb_zebra_connected(&core);
 	nlb_dataplane_set(&core, true);
 	return 0;

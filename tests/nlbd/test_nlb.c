@@ -152,7 +152,7 @@ static void test_override(void **state)
 	set(A, NULL);
 	say_vip(A, 2, true, 5);
 	drain();
-	override = nlb_override_get(&core, &key);
+	override = nlb_override_get(&core.cfg, &key);
 	override->tag = 7;
 	override->has_metric = true;
 	override->metric = 70;
@@ -164,7 +164,7 @@ static void test_override(void **state)
 	nlb_config_changed(&core);
 	assert_string_equal(drain(), "-" A);
 	assert_string_equal(vip_is(A), "refused/shutdown");
-	nlb_override_del(&core, &key);
+	nlb_override_del(&core.cfg, &key);
 	nlb_config_changed(&core);
 	assert_string_equal(drain(), "+" A);
 	assert_int_equal(nlb_vip_find(&core, &key)->sent.tag, 5);
@@ -179,13 +179,13 @@ static void test_pools(void **state)
 	assert_string_equal(drain(), "+" A " +192.0.2.200 +" C);
 	assert_string_equal(vip_is("198.51.100.1"), "refused/outside-pool");
 	/* Twice the same pool is one; an overlapping one does not hide the other. */
-	nlb_pool_add(&core, &p4);
-	nlb_pool_add(&core, &p25);
-	nlb_pool_del(&core, &p4);
+	nlb_pool_add(&core.cfg, &p4);
+	nlb_pool_add(&core.cfg, &p25);
+	nlb_pool_del(&core.cfg, &p4);
 	nlb_config_changed(&core);
 	assert_string_equal(drain(), "-192.0.2.200");
-	nlb_pool_del(&core, &p4);
-	nlb_pool_del(&core, &p25);
+	nlb_pool_del(&core.cfg, &p4);
+	nlb_pool_del(&core.cfg, &p25);
 	nlb_config_changed(&core);
 	assert_string_equal(drain(), "-" A);
 }
@@ -325,7 +325,7 @@ static void test_unconfigured(void **state)
 {
 	set(A, B, NULL);
 	drain();
-	nlb_config_reset(&core);
+	nlb_config_reset(&core.cfg);
 	nlb_config_changed(&core);
 	assert_string_equal(drain(), "-" A " -" B);
 	nlb_report_drop(&core);
@@ -348,7 +348,7 @@ static void test_authoritative(void **state)
 	assert_true(routes_queued > 0);
 
 	/* An empty set is one, and asks to be looked at. */
-	nlb_config_reset(&core);
+	nlb_config_reset(&core.cfg);
 	nlb_config_changed(&core);
 	core.cfg.configured = true;
 	nlb_dataplane_set(&core, true);
