@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Hosts of the demo. A host is one process, its "init", in mount, network, PID and UTS
-# namespaces of its own: /etc is a copy, /run and /var/tmp are a tmpfs, /sys belongs to its network and
+# namespaces of its own: /etc is a copy, /run, /var/lib and /var/tmp are empty, /sys belongs to its network and
 # has its own bpffs. So FRR, the agent and nginx find their usual places, nothing is
 # written outside build/demo/, and a host ends, with all that runs on it, with its init.
 # Cables are made inside them too: the machine's own network never sees an interface.

@@ -14,7 +14,8 @@ mount -t bpf bpf /sys/fs/bpf
 mount --bind "$dir/etc" /etc
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=1777 tmpfs /var/tmp
-install -d -o frr -g frr -m 755 /run/frr /run/nlb
+mount -t tmpfs -o mode=755 tmpfs /var/lib
+install -d -o frr -g frr -m 755 /run/frr /run/nlb /var/lib/frr
 hostname "$name"
 ip link set lo up
 sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \

@@ -97,7 +97,7 @@ web_start() {
 }
 
 web_stop() {
-	on "$1" nginx -c "$demo/$1/nginx.conf" -s stop
+	on "$1" nginx -q -c "$demo/$1/nginx.conf" -s stop 2>>"$demo/$1/nginx/error.log"
 }
 
 # ---- FRR ----
