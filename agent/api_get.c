@@ -335,6 +335,7 @@ bool api_stats_add(struct api_stats *s, uint16_t type, const void *data, size_t 
 		sbuf_kv_addr(&s->vips, "address", &v->vip);
 		sbuf_kv_u64(&s->vips, "packets", v->packets);
 		sbuf_kv_u64(&s->vips, "bytes", v->bytes);
+		sbuf_kv_u64(&s->vips, "dropped", v->dropped);
 		sbuf_puts(&s->vips, "}");
 	} else if (type == MSG_MAPS_STATS_REASON && len == sizeof(struct msg_stats_reason)) {
 		const struct msg_stats_reason *r = data;

@@ -163,7 +163,8 @@ struct core {
 	struct core_vip *timed, *dirty, *ring;
 	uint64_t due_ns;
 	bool report_dirty, verdicts_dirty, overrides_dirty;
-	uint64_t n_enabled; /* over all VIPs */
+	uint64_t n_enabled;  /* over all VIPs */
+	uint32_t n_deleting; /* VIP_DELs that are not committed */
 };
 
 /* core.c */

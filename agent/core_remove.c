@@ -71,6 +71,7 @@ static void delete_vip(struct core_vip *v)
 	core_vip_clear(v);
 	/* It goes with the batch that is sent next. */
 	v->del_seq = c->next_seq + 1;
+	c->n_deleting++;
 }
 
 void core_vip_timeout(struct core_vip *v)
@@ -111,8 +112,12 @@ static void deletion_done(struct htab_node *node, void *arg)
 	struct core *c = arg;
 	char text[ADDR_STRLEN];
 
-	if (v->phase != CORE_DELETING || v->del_seq > c->seq)
+	if (v->phase != CORE_DELETING)
 		return;
+	if (v->del_seq > c->seq) {
+		c->n_deleting++;
+		return;
+	}
 	log_notice("VIP deleted", "vip=%s", addr_str(&v->conf.addr, text));
 	v->phase = CORE_DELETED;
 	v->route = CORE_ROUTE_UNKNOWN;
@@ -122,5 +127,8 @@ static void deletion_done(struct htab_node *node, void *arg)
 
 void core_remove_committed(struct core *c)
 {
+	if (!c->n_deleting)
+		return;
+	c->n_deleting = 0;
 	htab_each(&c->vips, deletion_done, c);
 }

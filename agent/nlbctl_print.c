@@ -218,7 +218,7 @@ void nlbctl_print_vip(struct json_object *o, FILE *out)
 
 void nlbctl_print_stats(struct json_object *o, FILE *out)
 {
-	static const char *const vip_heads[] = {"VIP", "PACKETS", "BYTES"};
+	static const char *const vip_heads[] = {"VIP", "PACKETS", "BYTES", "DROPPED"};
 	static const char *const heads[] = {"REASON", "PACKETS"};
 	struct json_object *vips = get(o, "vips"), *reasons = get(o, "reasons");
 	struct table t;
@@ -231,6 +231,7 @@ void nlbctl_print_stats(struct json_object *o, FILE *out)
 		table_add(&t, text(v, "address", buf));
 		table_add(&t, text(v, "packets", buf));
 		table_add(&t, text(v, "bytes", buf));
+		table_add(&t, text(v, "dropped", buf));
 	}
 	table_end(&t, out);
 	fputs("\n", out);

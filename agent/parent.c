@@ -33,6 +33,7 @@
  */
 #define VERDICTS_GAP_MS 10u
 #define VERDICTS_SHARE	20u
+#define VERDICTS_AGE_S	60u
 
 /* ---- the core's way out ---- */
 
@@ -268,11 +269,14 @@ static int maps_are_ready(struct parent *p)
 {
 	int r;
 
-	if (core_adopted(p->core)) {
-		r = state_verdicts_load(p->cfg->state_dir, p->core);
-		if (r < 0 && r != -ENOENT && r != -ESTALE)
-			log_warning("stored verdicts not used", "error=\"%s\"", strerror(-r));
-	}
+	/*
+	 * Maps that are new may still be ones that replace others, of another
+	 * size or layout, under live traffic: the agent before us ended just now.
+	 */
+	r = state_verdicts_load(p->cfg->state_dir, p->core,
+				core_adopted(p->core) ? 0 : VERDICTS_AGE_S);
+	if (r < 0 && r != -ENOENT && r != -ESTALE)
+		log_warning("stored verdicts not used", "error=\"%s\"", strerror(-r));
 	if (p->boot) {
 		log_notice("starting with the last good VIP list", "revision=%" PRIu64,
 			   p->boot->revision);
@@ -460,8 +464,11 @@ static int parent_start(struct parent *p, int *maps_fd, int *hc_fd, int *api_fd)
 
 static void parent_done(struct parent *p)
 {
-	if (p->verdicts.pos)
+	/* Always: the file's time says until when there was an agent. */
+	if (p->core && core_maps_ready(p->core))
 		on_verdicts(&p->verdicts);
+	if (p->loop)
+		loop_timer_del(p->loop, &p->verdicts);
 	api_free(p->api);
 	feed_free(p->feed);
 	scheduler_free(p->sched);

@@ -221,7 +221,20 @@ static int boot_id(char buf[static BOOT_ID_LEN + 1])
 	return 0;
 }
 
-int state_verdicts_load(const char *dir, struct core *c)
+/* By the file's time: an agent that ends in order writes it last of all. */
+static bool too_old(const char *dir, const char *name, uint32_t max_age_s)
+{
+	_cleanup_close_ int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (!max_age_s)
+		return false;
+	if (dirfd < 0 || fstatat(dirfd, name, &st, 0) < 0)
+		return true;
+	return st.st_mtim.tv_sec + (time_t)max_age_s < time(NULL);
+}
+
+int state_verdicts_load(const char *dir, struct core *c, uint32_t max_age_s)
 {
 	_cleanup_json_ struct json_object *doc = NULL;
 	_cleanup_free_ char *data = NULL;
@@ -242,7 +255,7 @@ int state_verdicts_load(const char *dir, struct core *c)
 	    jget_str(doc, "boot", BOOT_ID_LEN, &stored, NULL) < 0 ||
 	    jget_object(doc, "verdicts", &all, NULL) < 0 || !all)
 		return -EINVAL;
-	if (strcmp(stored, boot) != 0)
+	if (strcmp(stored, boot) != 0 || too_old(dir, STATE_VERDICTS, max_age_s))
 		return -ESTALE;
 	json_object_object_foreach (all, key, value) {
 		uint64_t digest;

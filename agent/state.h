@@ -38,8 +38,8 @@ int state_vips_save(const char *dir, const struct model *m);
 int state_overrides_load(const char *dir, struct core *c);
 int state_overrides_save(const char *dir, struct core *c);
 
-/* -ESTALE when the verdicts are of another boot. */
-int state_verdicts_load(const char *dir, struct core *c);
+/* -ESTALE when they are of another boot, or older than max_age_s (0: any age). */
+int state_verdicts_load(const char *dir, struct core *c, uint32_t max_age_s);
 int state_verdicts_save(const char *dir, struct core *c);
 
 #endif

@@ -287,7 +287,7 @@ static void test_accept(void **state)
 static void test_stats_are_asked_for(void **state)
 {
 	struct fx *fx = *state;
-	struct msg_stats_vip v = {.packets = 3, .bytes = 300};
+	struct msg_stats_vip v = {.packets = 3, .bytes = 300, .dropped = 1};
 	struct msg_stats_reason r = {.name = "tx", .packets = 4};
 	struct msg_batch end = {.seq = 1};
 	struct api_stats s = {0};
@@ -306,7 +306,8 @@ static void test_stats_are_asked_for(void **state)
 	api_stats_write(&s, &fx->req.out);
 	assert_non_null(strstr(fx->req.out.data, "{\"reasons\":{\"tx\":4,\"xxx"));
 	assert_non_null(strstr(fx->req.out.data,
-			       "\"vips\":[{\"address\":\"" V "\",\"packets\":3,\"bytes\":300}]}"));
+			       "\"vips\":[{\"address\":\"" V
+			       "\",\"packets\":3,\"bytes\":300,\"dropped\":1}]}"));
 	api_stats_done(&s);
 }
 

@@ -157,9 +157,9 @@ static void test_tables(void **state)
 					"    by the operator\n"));
 	http_fx_answer(fx->h, 200, NULL,
 		       "{\"reasons\":{\"tx\":5,\"no_backend\":0},\"vips\":[{\"address\":"
-		       "\"192.0.2.1\",\"packets\":5,\"bytes\":500}]}");
+		       "\"192.0.2.1\",\"packets\":5,\"bytes\":500,\"dropped\":2}]}");
 	assert_int_equal(run(fx, "stats"), 0);
-	assert_non_null(strstr(fx->out, "192.0.2.1  5        500\n"));
+	assert_non_null(strstr(fx->out, "192.0.2.1  5        500    2\n"));
 	assert_non_null(strstr(fx->out, "tx          5\n"));
 	http_fx_answer(
 		fx->h, 200, NULL,

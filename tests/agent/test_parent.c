@@ -4,12 +4,14 @@
  * two children on their channels, nlbd on its socket, a file as scheduler, and
  * a client of the local API. The doubles run on the test's own loop.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -316,18 +318,23 @@ static void test_kill_and_restart(void **state)
 	assert_int_equal(stop(fx, SIGTERM), 0);
 }
 
-/* Verdicts are of no use for maps that are new. */
-static void test_verdicts_need_adopted_maps(void **state)
+/* New maps: verdicts count only when the agent before us has ended just now. */
+static void test_verdicts_with_new_maps(void **state)
 {
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - 100}};
 	struct fx *fx = *state;
 
 	running(fx);
-	assert_int_equal(stop(fx, SIGTERM), 0);
-	fx->last_cond = 0;
-	start(fx);
-	ready(fx, false);
-	UNTIL(fx, fx->last_cond);
-	assert_int_equal(fx->initial, MSG_HC_UNKNOWN);
+	for (int old = 0; old < 2; old++) {
+		assert_int_equal(stop(fx, SIGTERM), 0);
+		if (old)
+			utimensat(AT_FDCWD, temp_dir_path(fx->dir, STATE_VERDICTS), times, 0);
+		fx->last_cond = 0;
+		start(fx);
+		ready(fx, false);
+		UNTIL(fx, fx->last_cond);
+		assert_int_equal(fx->initial, old ? MSG_HC_UNKNOWN : MSG_HC_UP);
+	}
 }
 
 static void test_spoiled_state(void **state)
@@ -466,7 +473,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_start_to_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kill_and_restart, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_verdicts_need_adopted_maps, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_verdicts_with_new_maps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_spoiled_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_child_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sighup_reads_again, setup, teardown),

@@ -3,6 +3,7 @@
  * What is kept on disk: whole files or none, and nothing believed that is not
  * in order.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -116,10 +117,10 @@ static void test_overrides_and_verdicts(void **state)
 	struct core_backend *be;
 
 	assert_int_equal(state_overrides_load(dir, fx->core), -ENOENT);
-	assert_int_equal(state_verdicts_load(dir, fx->core), -ENOENT);
+	assert_int_equal(state_verdicts_load(dir, fx->core, 0), -ENOENT);
 	core_fx_free(used_core(dir));
 	assert_int_equal(state_overrides_load(dir, fx->core), 0);
-	assert_int_equal(state_verdicts_load(dir, fx->core), 0);
+	assert_int_equal(state_verdicts_load(dir, fx->core, 0), 0);
 	core_fx_model(fx, CORE_FX_DOC("1", CORE_FX_VIP(V, CORE_FX_BE(B1) "," CORE_FX_BE(B2))));
 	core_fx_settle(fx);
 	be = core_fx_vip(fx, V)->ports[0].backends;
@@ -140,8 +141,22 @@ static void test_verdicts_of_another_boot(void **state)
 
 	boot[0] = boot[0] == '0' ? '1' : '0';
 	temp_dir_write(dir, STATE_VERDICTS, text);
-	assert_int_equal(state_verdicts_load(dir, fx->core), -ESTALE);
+	assert_int_equal(state_verdicts_load(dir, fx->core, 0), -ESTALE);
 	free(text);
+	core_fx_free(fx);
+}
+
+static void test_verdicts_grow_old(void **state)
+{
+	const char *dir = *state;
+	struct core_fx *fx = used_core(dir);
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - 100}};
+
+	assert_int_equal(state_verdicts_load(dir, fx->core, 60), 0);
+	core_verdicts_forget(fx->core);
+	assert_int_equal(utimensat(AT_FDCWD, temp_dir_path(dir, STATE_VERDICTS), times, 0), 0);
+	assert_int_equal(state_verdicts_load(dir, fx->core, 60), -ESTALE);
+	assert_int_equal(state_verdicts_load(dir, fx->core, 0), 0);
 	core_fx_free(fx);
 }
 
@@ -166,7 +181,7 @@ static void test_nonsense_is_not_believed(void **state)
 		temp_dir_write(dir, STATE_OVERRIDES, bad[i]);
 		temp_dir_write(dir, STATE_VERDICTS, bad[i]);
 		assert_int_equal(state_overrides_load(dir, fx->core), -EINVAL);
-		assert_int_equal(state_verdicts_load(dir, fx->core), -EINVAL);
+		assert_int_equal(state_verdicts_load(dir, fx->core, 0), -EINVAL);
 	}
 	assert_int_equal(fx->core->overrides.n, 0);
 	core_fx_free(fx);
@@ -180,6 +195,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_vips, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overrides_and_verdicts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verdicts_of_another_boot, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_verdicts_grow_old, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nonsense_is_not_believed, setup, teardown),
 	};
 
