@@ -64,22 +64,25 @@ struct nlb_counters *maps_stats_all_vips(const struct maps_table *t)
 {
 	uint32_t n = t->bpf->cfg->max_vips, last, count = n;
 	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ struct nlb_counters *values = NULL, *sums = NULL;
+	_cleanup_free_ struct nlb_counters *values = NULL;
 	_cleanup_free_ uint32_t *keys = NULL;
+	struct nlb_counters *sums;
 
 	if (cpus < 0 || !n)
 		return NULL;
 	values = calloc((size_t)n * (size_t)cpus, sizeof(*values));
-	sums = calloc(n, sizeof(*sums));
 	keys = calloc(n, sizeof(*keys));
-	if (!values || !sums || !keys)
+	if (!values || !keys)
 		return NULL;
 	/* The end of the map is an error to the kernel, but not to us. */
 	if (bpf_map_lookup_batch(t->bpf->vip_stats_fd, NULL, &last, keys, values, &count, NULL) <
 		    0 &&
 	    errno != ENOENT)
 		return NULL;
+	sums = calloc(n, sizeof(*sums));
+	if (!sums)
+		return NULL;
 	for (uint32_t i = 0; i < count; i++)
 		add_counters(&sums[keys[i]], values + (size_t)i * (size_t)cpus, cpus);
-	return TAKE_PTR(sums);
+	return sums;
 }

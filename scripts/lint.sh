@@ -46,13 +46,17 @@ compiles() {
 }
 
 static_analysis() {
-	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \
-		--inline-suppr --std=c11 -D__linux__ -DNULL=0 --suppress=missingInclude \
-		--suppress=unknownMacro -Iagent -Ixdp -I. agent
+	local options=(--quiet --error-exitcode=1
+		--enable=warning --enable=performance --enable=portability
+		--inline-suppr --std=c11 -D__linux__ -DNULL=0 --suppress=missingInclude
+		--suppress=unknownMacro)
+	cppcheck "${options[@]}" -Iagent -Ixdp -I. agent &&
+		cppcheck "${options[@]}" '-DFRR_DAEMON_INFO(n,c,...)=' -Ifrr-nlbd frr-nlbd/nlbd
 }
 
 yang_reproduced() {
 	local file lint=build/prefix/bin/yanglint modules=build/frr/yang
+	local -x LD_LIBRARY_PATH=build/prefix/lib
 	[ -x "$lint" ] || lint=yanglint
 	for file in "${yang_files[@]}"; do
 		"$lint" -p "$modules" "$file" || return 1
