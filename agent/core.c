@@ -178,6 +178,11 @@ static int apply_vip(struct core *c, const struct model_vip *want)
 	v->seen = c->serial;
 	v->in_model = true;
 	v->refusal = NULL;
+	if (v->conf.desired_revision != want->desired_revision ||
+	    strcmp(v->conf.id, want->id) != 0) {
+		v->told_dirty = true;
+		core_vip_dirty(v);
+	}
 	memcpy(v->conf.id, want->id, sizeof(v->conf.id));
 	v->conf.desired_revision = want->desired_revision;
 	v->conf.synced_revision = want->synced_revision;

@@ -176,6 +176,9 @@ static void on_run(struct loop_timer *t)
 	ipc_flush(p->maps);
 	ipc_flush(p->health);
 	due = core_due(p->core);
+	/* A session that broke while it was written to has asked for another round. */
+	if (p->run.pos)
+		due = MIN2(due, p->run.at_ns);
 	if (due != UINT64_MAX)
 		loop_timer_at(p->loop, &p->run, due, on_run);
 }

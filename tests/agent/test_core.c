@@ -243,6 +243,24 @@ static void test_equal_model_says_nothing(void **state _unused_)
 	core_fx_free(fx);
 }
 
+/* A new revision of an equal VIP: nlbd and scheduler hear of it, the maps don't. */
+static void test_new_revision_is_told(void **state _unused_)
+{
+	struct core_fx *fx = core_fx_new();
+
+	core_fx_model(fx, "{'vips':[{'address':'" V "','desired_revision':1,'ports':[{"
+			  "'protocol':'tcp','port':80,'backends':[]}]}]}");
+	core_fx_settle(fx);
+	core_fx_forget(fx);
+	core_fx_model(fx, "{'vips':[{'address':'" V "','desired_revision':2,'ports':[{"
+			  "'protocol':'tcp','port':80,'backends':[]}]}]}");
+	core_fx_settle(fx);
+	assert_true(core_fx_said(fx, "vip " V " ready enabled=0/0"));
+	assert_int_equal(core_fx_count(fx, "maps"), 0);
+	assert_int_equal(core_fx_vip(fx, V)->conf.desired_revision, 2);
+	core_fx_free(fx);
+}
+
 static void test_odd_frames_do_no_harm(void **state _unused_)
 {
 	struct core_fx *fx = core_fx_new();
@@ -297,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_refused_vip_keeps_running),
 		cmocka_unit_test(test_report_states),
 		cmocka_unit_test(test_equal_model_says_nothing),
+		cmocka_unit_test(test_new_revision_is_told),
 		cmocka_unit_test(test_odd_frames_do_no_harm),
 		cmocka_unit_test(test_feed_line),
 	};
