@@ -113,33 +113,12 @@ static size_t make_packet(struct probe *p, const struct nlb_svc_key *key, uint16
 	return PROBE_HEAD + len;
 }
 
-static bool has_backend(const struct maps_svc *svc, uint32_t number)
+int maps_prove_ask(int prog_fd, const struct nlb_svc_key *key, uint32_t ifindex, uint16_t sport,
+		   struct maps_answer *ret)
 {
-	for (size_t i = 0; i < svc->n_backends; i++)
-		if (svc->numbers[i] == number)
-			return true;
-	return false;
-}
-
-/* The outer header must lead to the backend that the program names. */
-static bool outer_right(const uint8_t *out, size_t len, const struct addr *to)
-{
-	const uint8_t *ip = out + PROBE_HEAD;
-
-	if (addr_is_v4(to))
-		return len >= PROBE_HEAD + sizeof(struct iphdr) && ip[0] == 0x45 &&
-		       memcmp(ip + offsetof(struct iphdr, daddr), to->b + 12, 4) == 0;
-	return len >= PROBE_HEAD + sizeof(struct ipv6hdr) && ip[0] >> 4 == 6 &&
-	       memcmp(ip + offsetof(struct ipv6hdr, daddr), to->b, 16) == 0;
-}
-
-int maps_prove_packet(const struct maps_table *t, const struct maps_svc *svc, uint32_t ifindex,
-		      uint16_t sport, uint32_t *ret_reason)
-{
-	const struct maps_backend *all = t->backends.all;
 	uint8_t out[sizeof(struct probe) + sizeof(struct ipv6hdr)];
 	struct probe probe;
-	size_t len = make_packet(&probe, &svc->key, sport), grown;
+	size_t len = make_packet(&probe, key, sport);
 	struct xdp_md ctx = {
 		.data = sizeof(struct nlb_ask),
 		.data_end = (uint32_t)len,
@@ -148,46 +127,67 @@ int maps_prove_packet(const struct maps_table *t, const struct maps_svc *svc, ui
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &probe, .data_size_in = (uint32_t)len,
 		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
 		    .ctx_size_in = sizeof(ctx), .repeat = 1);
-	struct nlb_ask ask;
+	const uint8_t *ip = out + PROBE_HEAD;
+	struct maps_answer ans = {};
+	size_t outer;
 
-	if (bpf_prog_test_run_opts(t->bpf->prog_fd, &opts) < 0)
+	if (bpf_prog_test_run_opts(prog_fd, &opts) < 0)
 		return -errno;
-	if (opts.data_size_out < sizeof(ask))
+	if (opts.data_size_out < len)
 		return -EIO;
-	memcpy(&ask, out, sizeof(ask));
-	*ret_reason = ask.reason;
-	if (ask.reason != NLB_R_TX && ask.reason != NLB_R_TX_REDIRECT)
-		return -EAGAIN;
-	if (opts.retval != (ask.reason == NLB_R_TX ? XDP_TX : XDP_REDIRECT) ||
-	    !has_backend(svc, ask.backend) ||
-	    !outer_right(out, opts.data_size_out, &all[ask.backend].addr))
+	memcpy(&ans.ask, out, sizeof(ans.ask));
+	if (ans.ask.reason != NLB_R_TX && ans.ask.reason != NLB_R_TX_REDIRECT) {
+		*ret = ans;
+		return 0;
+	}
+	/* Sent: an outer header must be there, and behind it the packet with its ports. */
+	outer = ip[0] == 0x45 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	if (opts.retval != (ans.ask.reason == NLB_R_TX ? XDP_TX : XDP_REDIRECT) ||
+	    opts.data_size_out != len + outer ||
+	    memcmp(out + len + outer - 8, (uint8_t *)&probe + len - 8, 8) != 0)
 		return -EIO;
-	grown = addr_is_v4(&all[ask.backend].addr) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	/* The ports come last of what must have come through as it was. */
-	if (opts.data_size_out != len + grown ||
-	    memcmp(out + opts.data_size_out - 8, (uint8_t *)&probe + len - 8, 8) != 0)
-		return -EIO;
+	ans.sent = true;
+	if (ip[0] == 0x45) {
+		memcpy(ans.to.b + 10, "\xff\xff", 2);
+		memcpy(ans.to.b + 12, ip + offsetof(struct iphdr, daddr), 4);
+	} else {
+		memcpy(ans.to.b, ip + offsetof(struct ipv6hdr, daddr), 16);
+	}
+	*ret = ans;
 	return 0;
+}
+
+/* Sent to one of the service's backends, and to the one that the program names. */
+static bool answer_right(const struct maps_svc *svc, const struct maps_answer *ans)
+{
+	for (size_t i = 0; i < svc->n_backends; i++)
+		if (svc->numbers[i] == ans->ask.backend)
+			return addr_cmp(&svc->backends[i].addr, &ans->to) == 0;
+	return false;
 }
 
 /* One flow that comes out right, from each port, is the proof. */
 static int prove_port(const struct maps_prover *p, const struct maps_svc *svc,
 		      const struct maps_port *port, char why[static MSG_REASON_LEN])
 {
-	uint32_t reason = NLB_R_COUNT;
-	int r = -EAGAIN;
+	struct maps_answer ans = {};
+	int r = 0;
 
-	for (uint16_t i = 0; i < PROVE_FLOWS && r == -EAGAIN; i++)
-		r = maps_prove_packet(p->table, svc, port->ifindex, (uint16_t)(PROVE_SPORT + i),
-				      &reason);
-	if (r == -EAGAIN)
+	for (uint16_t i = 0; i < PROVE_FLOWS && r == 0 && !ans.sent; i++)
+		r = maps_prove_ask(p->table->bpf->prog_fd, &svc->key, port->ifindex,
+				   (uint16_t)(PROVE_SPORT + i), &ans);
+	if (r == 0 && ans.sent && answer_right(svc, &ans))
+		return 0;
+	if (r == 0 && !ans.sent) {
 		snprintf(why, MSG_REASON_LEN, "%s: packet dropped: %s", port->name,
-			 maps_prove_reason_str(reason));
-	else if (r == -EIO)
+			 maps_prove_reason_str(ans.ask.reason));
+		return -EAGAIN;
+	}
+	if (r == 0 || r == -EIO) {
 		snprintf(why, MSG_REASON_LEN, "%s: packet came out wrong", port->name);
-	else if (r < 0)
-		snprintf(why, MSG_REASON_LEN, "%s: cannot run the program: %s", port->name,
-			 strerror(-r));
+		return -EIO;
+	}
+	snprintf(why, MSG_REASON_LEN, "%s: cannot run the program: %s", port->name, strerror(-r));
 	return r;
 }
 
