@@ -93,7 +93,7 @@ static int cond_new(struct core *c, struct msg_hc_cond *msg, size_t len, uint64_
 		goto fail;
 	}
 	msg->id = cond->id;
-	cond->state = (uint8_t)core_verdict_find(c, digest);
+	cond->state = (uint8_t)core_verdict_find(c, digest, &msg->target);
 	msg->initial = cond->state;
 	c->ops->health(c->user, MSG_HC_SET, msg, len);
 	*ret = cond;

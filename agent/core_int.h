@@ -142,6 +142,7 @@ struct core {
 	struct htab vips;
 	struct htab conds_by_id, conds_by_digest;
 	struct htab overrides, verdicts;
+	struct htab serving; /* backends of the adopted rings, until the first model */
 	uint64_t next_id, next_generation, next_seq, serial;
 
 	struct model *model; /* accepted; NULL before the first */
@@ -203,7 +204,9 @@ void core_remove_committed(struct core *c);
 bool core_override_find(const struct core *c, const struct core_key *key, enum model_admin *ret);
 void core_overrides_prune(struct core *c);
 void core_overrides_done(struct core *c);
-enum msg_hc_state core_verdict_find(const struct core *c, uint64_t digest);
+int core_serving_add(struct core *c, const struct addr *backend);
+enum msg_hc_state core_verdict_find(const struct core *c, uint64_t digest,
+				    const struct addr *target);
 
 /* core_json.c */
 const char *core_report_state(const struct core_vip *v, const char **ret_reason);

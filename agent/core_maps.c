@@ -3,7 +3,8 @@
  * What the maps child says. At start it lists the services that it found in
  * pinned maps (HAVE); each becomes a VIP and a port of which nothing but the
  * key is known, and which stays untouched until a model says what to do with
- * it. Then come results of what was sent, and the state of the program.
+ * it. The backends of their rings are remembered for the check of the stored
+ * verdicts (core_over.c). Then come results of what was sent, and the state of the program.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,16 +22,22 @@ static void copy_reason(char dst[static MSG_REASON_LEN], const char *src)
 	dst[n] = '\0';
 }
 
-static int adopt(struct core *c, const struct msg_svc *have)
+static int adopt(struct core *c, const struct msg_svc *have, size_t len)
 {
+	const struct msg_backend *backends = (const struct msg_backend *)(have + 1);
 	struct core_vip *v = core_vip_find(c, &have->vip);
 	struct model_port *conf;
 	struct core_port *ports;
 	int r;
 
 	/* A list of our own services is pointless once a model runs. */
-	if (c->maps_ready)
+	if (c->maps_ready || len != sizeof(*have) + have->n_backends * sizeof(*backends))
 		return -EPROTO;
+	for (uint32_t i = 0; i < have->n_backends; i++) {
+		r = core_serving_add(c, &backends[i].addr);
+		if (r < 0)
+			return r;
+	}
 	if (!v) {
 		r = core_vip_new(c, &have->vip, &v);
 		if (r < 0)
@@ -138,8 +145,8 @@ void core_maps_frame(struct core *c, uint16_t type, const void *data, size_t len
 	const struct msg_batch *batch = data;
 
 	c->now = now_ns;
-	if (type == MSG_MAPS_HAVE && len == sizeof(struct msg_svc)) {
-		if (adopt(c, data) < 0)
+	if (type == MSG_MAPS_HAVE && len >= sizeof(struct msg_svc)) {
+		if (adopt(c, data, len) < 0)
 			log_warning("adopted service ignored", "type=%u", type);
 	} else if (type == MSG_MAPS_READY && len == sizeof(struct msg_dataplane)) {
 		c->maps_ready = true;

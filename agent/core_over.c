@@ -22,6 +22,11 @@ struct core_stored {
 	enum msg_hc_state state;
 };
 
+struct core_serving {
+	struct htab_node node;
+	struct addr addr;
+};
+
 static uint64_t key_hash(const struct core_key *k)
 {
 	uint64_t h = htab_hash(&k->vip, sizeof(k->vip), k->port);
@@ -193,11 +198,52 @@ int core_verdict_load(struct core *c, uint64_t digest, enum msg_hc_state state)
 	return 0;
 }
 
-enum msg_hc_state core_verdict_find(const struct core *c, uint64_t digest)
+static bool serving_eq(const struct htab_node *node, const void *key)
+{
+	return addr_cmp(&container_of(node, struct core_serving, node)->addr, key) == 0;
+}
+
+static bool serving_has(const struct core *c, const struct addr *a)
+{
+	return htab_find(&c->serving, htab_hash(a, sizeof(*a), 0), serving_eq, a) != NULL;
+}
+
+int core_serving_add(struct core *c, const struct addr *backend)
+{
+	struct core_serving *s;
+
+	if (serving_has(c, backend))
+		return 0;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->addr = *backend;
+	if (htab_add(&c->serving, &s->node, htab_hash(backend, sizeof(*backend), 0)) < 0) {
+		free(s);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * The rings are the truth: they were switched after the last verdict that
+ * counted. The file may be a verdict behind, if the agent was killed in
+ * between, and then a backend that serves would be taken out for being "down",
+ * or one that was taken out put back. A stored verdict that the adopted rings
+ * contradict is not used; the first probe decides, and until then the ring stays.
+ */
+enum msg_hc_state core_verdict_find(const struct core *c, uint64_t digest,
+				    const struct addr *target)
 {
 	struct htab_node *n = htab_find(&c->verdicts, digest, digest_eq, NULL);
+	enum msg_hc_state state;
 
-	return n ? container_of(n, struct core_stored, node)->state : MSG_HC_UNKNOWN;
+	if (!n)
+		return MSG_HC_UNKNOWN;
+	state = container_of(n, struct core_stored, node)->state;
+	if (c->any_adopted && (state == MSG_HC_UP) != serving_has(c, target))
+		return MSG_HC_UNKNOWN;
+	return state;
 }
 
 void core_verdicts_forget(struct core *c)
@@ -209,6 +255,11 @@ void core_verdicts_forget(struct core *c)
 		free(container_of(n, struct core_stored, node));
 	}
 	htab_done(&c->verdicts);
+	while ((n = htab_any(&c->serving))) {
+		htab_del(&c->serving, n);
+		free(container_of(n, struct core_serving, node));
+	}
+	htab_done(&c->serving);
 }
 
 static void write_verdict(struct htab_node *node, void *arg)

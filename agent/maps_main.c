@@ -372,25 +372,31 @@ static int start(struct maps *m)
 	return 0;
 }
 
-static void greet(struct maps *m)
+static int greet(struct maps *m)
 {
 	struct msg_dataplane state;
 
 	for (size_t i = 0; i < m->table.n_all; i++) {
 		const struct maps_svc *svc = m->table.all[i];
-		struct msg_svc have = {
-			.protocol = svc->key.protocol,
-			.ring_size = svc->ring.size,
-			.n_backends = (uint32_t)svc->n_backends,
-		};
+		size_t len = sizeof(struct msg_svc) + svc->n_backends * sizeof(struct msg_backend);
+		_cleanup_free_ struct msg_svc *have = calloc(1, len);
+		struct msg_backend *backends = (struct msg_backend *)(have + 1);
 
-		key_to_msg(&svc->key, &have.vip, &have.port);
-		send_parent(m, MSG_MAPS_HAVE, &have, sizeof(have));
+		if (!have)
+			return -ENOMEM;
+		have->protocol = svc->key.protocol;
+		have->ring_size = svc->ring.size;
+		have->n_backends = (uint32_t)svc->n_backends;
+		key_to_msg(&svc->key, &have->vip, &have->port);
+		for (size_t k = 0; k < svc->n_backends; k++)
+			backends[k].addr = svc->backends[k].addr;
+		send_parent(m, MSG_MAPS_HAVE, have, len);
 	}
 	maps_attach_summary(&m->attach, &state);
 	log_info("data plane ready", "adopted=%d services=%zu up=%u native=%u reason=\"%s\"",
 		 m->bpf.adopted, m->table.n_all, state.up, state.native, state.reason);
 	send_parent(m, MSG_MAPS_READY, &state, sizeof(state));
+	return 0;
 }
 
 static void stop(struct maps *m)
@@ -421,8 +427,9 @@ int maps_main(const struct config *cfg, int fd)
 	} else {
 		r = ipc_new(m.loop, fd, &parent_ops, &m, &m.parent);
 		if (r == 0) {
-			greet(&m);
-			r = loop_run(m.loop);
+			r = greet(&m);
+			if (r == 0)
+				r = loop_run(m.loop);
 		}
 	}
 	stop(&m);

@@ -26,7 +26,7 @@ enum msg_type {
 	MSG_MAPS_STATS_GET,   /* struct msg_batch: .seq comes back */
 
 	/* maps -> parent */
-	MSG_MAPS_HAVE = 32,    /* struct msg_svc: adopted from pinned maps, before READY */
+	MSG_MAPS_HAVE = 32,    /* struct msg_svc + its ring's backends: adopted, before READY */
 	MSG_MAPS_READY,	       /* struct msg_dataplane: maps open, program attached */
 	MSG_MAPS_SVC_RESULT,   /* struct msg_svc_result: one for each SVC_SET of a batch */
 	MSG_MAPS_COMMITTED,    /* struct msg_batch: after the results of that batch */

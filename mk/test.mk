@@ -19,7 +19,7 @@ SUITE	 := $(PYTHON) scripts/suite.py
 test: setup agent xdp nlbd ## all suites, then the line "N passed, N failed, N skipped"
 	$(Q)rm -rf $(BUILD)/results
 	$(Q)status=0; for s in check check-bpf check-net check-graft check-nlbd topotest topotest-upstream; do \
-		$(MAKE) --no-print-directory $$s || status=1; done; \
+		$(MAKE) -j$$(nproc) --no-print-directory $$s || status=1; done; \
 		$(SUITE) total || status=1; exit $$status
 
 check: $(if $(T),$(BUILD)/tests/$(T),$(UNIT_BIN)) ## unit tests (ASan, UBSan); T=agent/test_addr for one

@@ -165,8 +165,8 @@ static void test_adopted_count(void **state _unused_)
 	struct core_fx *fx = core_fx_cold();
 
 	fx->cfg.max_remove_min = 1;
-	core_fx_have(fx, V, 6, 80);
-	core_fx_have(fx, W, 6, 80);
+	core_fx_have(fx, V, 6, 80, B1);
+	core_fx_have(fx, W, 6, 80, B1);
 	core_fx_ready(fx);
 	assert_int_equal(give(fx, 1, 1, 0), CORE_REMOVES);
 	assert_int_equal(wanted(fx), 2);
@@ -272,7 +272,7 @@ static void test_odd_frames_do_no_harm(void **state _unused_)
 	core_maps_frame(fx->core, MSG_MAPS_SVC_RESULT, &res, 3, fx->now);
 	core_maps_frame(fx->core, MSG_MAPS_COMMITTED, &batch, sizeof(batch), fx->now);
 	core_maps_frame(fx->core, 4711, NULL, 0, fx->now);
-	core_fx_have(fx, V, 6, 80);
+	core_fx_have(fx, V, 6, 80, B1);
 	assert_null(core_fx_vip(fx, V));
 	core_health_results(fx->core, &hc, 1, fx->now);
 	core_fx_route(fx, W, CORE_ROUTE_INSTALLED);

@@ -206,9 +206,9 @@ static void test_adopted_unwanted(void **state _unused_)
 {
 	struct core_fx *fx = core_fx_cold();
 
-	core_fx_have(fx, V, 6, 80);
-	core_fx_have(fx, W, 6, 80);
-	core_fx_have(fx, W, 6, 443);
+	core_fx_have(fx, V, 6, 80, B1);
+	core_fx_have(fx, W, 6, 80, B1);
+	core_fx_have(fx, W, 6, 443, B1);
 	core_fx_ready(fx);
 	core_feed(fx->core, true, fx->now);
 	core_fx_settle(fx);
@@ -242,8 +242,8 @@ static void test_adopted_with_verdicts(void **state _unused_)
 		container_of(htab_any(&first->core->conds_by_id), struct core_cond, by_id)->digest;
 
 	core_fx_free(first);
-	core_fx_have(fx, V, 6, 80);
-	core_fx_have(fx, W, 6, 80);
+	core_fx_have(fx, V, 6, 80, B1);
+	core_fx_have(fx, W, 6, 80, B1);
 	core_fx_ready(fx);
 	core_feed(fx->core, true, fx->now);
 	assert_int_equal(core_verdict_load(fx->core, digest, MSG_HC_UP), 0);
@@ -257,12 +257,44 @@ static void test_adopted_with_verdicts(void **state _unused_)
 	core_fx_free(fx);
 }
 
+/* The file was a verdict behind when the agent was killed: the ring knows better. */
+static void test_adopted_with_stale_verdicts(void **state _unused_)
+{
+	struct core_fx *first = two_announced(), *fx = core_fx_cold();
+	uint64_t digest =
+		container_of(htab_any(&first->core->conds_by_id), struct core_cond, by_id)->digest;
+
+	core_fx_free(first);
+	core_fx_have(fx, V, 6, 80, B1);
+	core_fx_have(fx, W, 6, 80, B1);
+	core_fx_ready(fx);
+	core_feed(fx->core, true, fx->now);
+	assert_int_equal(core_verdict_load(fx->core, digest, MSG_HC_DOWN), 0);
+	core_fx_model(fx, CORE_FX_DOC("1", BOTH));
+	core_fx_settle(fx);
+	assert_int_equal(fx->conds[0].initial, MSG_HC_UNKNOWN);
+	assert_int_equal(core_fx_count(fx, "maps svc_set " V), 0);
+	core_fx_free(fx);
+
+	/* And the other way round: taken out of the ring, but "up" in the file. */
+	fx = core_fx_cold();
+	core_fx_have(fx, V, 6, 80, NULL);
+	core_fx_ready(fx);
+	core_feed(fx->core, true, fx->now);
+	assert_int_equal(core_verdict_load(fx->core, digest, MSG_HC_UP), 0);
+	core_fx_model(fx, CORE_FX_DOC("1", BOTH));
+	core_fx_settle(fx);
+	assert_int_equal(fx->conds[0].initial, MSG_HC_UNKNOWN);
+	assert_int_equal(core_fx_count(fx, "maps svc_set " V), 0);
+	core_fx_free(fx);
+}
+
 /* Verdicts that never come do not keep nlbd waiting for ever, and empty no ring. */
 static void test_adopted_without_verdicts(void **state _unused_)
 {
 	struct core_fx *fx = core_fx_cold();
 
-	core_fx_have(fx, V, 6, 80);
+	core_fx_have(fx, V, 6, 80, B1);
 	core_fx_ready(fx);
 	core_feed(fx->core, true, fx->now);
 	core_fx_model(fx, CORE_FX_DOC("1", BOTH));
@@ -285,7 +317,7 @@ static void test_adopted_without_results(void **state _unused_)
 {
 	struct core_fx *fx = core_fx_cold();
 
-	core_fx_have(fx, V, 6, 80);
+	core_fx_have(fx, V, 6, 80, B1);
 	core_fx_ready(fx);
 	core_feed(fx->core, true, fx->now);
 	fx->mute = true;
@@ -313,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_without_nlbd),
 		cmocka_unit_test(test_adopted_unwanted),
 		cmocka_unit_test(test_adopted_with_verdicts),
+		cmocka_unit_test(test_adopted_with_stale_verdicts),
 		cmocka_unit_test(test_adopted_without_verdicts),
 		cmocka_unit_test(test_adopted_without_results),
 	};

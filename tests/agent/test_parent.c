@@ -220,12 +220,16 @@ static void forget(struct fx *fx)
 
 static void ready(struct fx *fx, bool adopted)
 {
-	struct msg_svc svc = {.port = 80, .protocol = 6, .ring_size = 13313};
+	struct {
+		struct msg_svc svc;
+		struct msg_backend backend;
+	} have = {.svc = {.port = 80, .protocol = 6, .ring_size = 13313, .n_backends = 1}};
 	struct msg_dataplane dp = {.up = 1, .native = 1};
 
-	addr_parse(V, &svc.vip);
+	addr_parse(V, &have.svc.vip);
+	addr_parse(B1, &have.backend.addr);
 	if (adopted)
-		ipc_send(fx->maps, MSG_MAPS_HAVE, &svc, sizeof(svc));
+		ipc_send(fx->maps, MSG_MAPS_HAVE, &have, sizeof(have));
 	ipc_send(fx->maps, MSG_MAPS_READY, &dp, sizeof(dp));
 }
 

@@ -199,12 +199,22 @@ struct core_fx *core_fx_cold(void)
 	return fx;
 }
 
-void core_fx_have(struct core_fx *fx, const char *vip, uint8_t protocol, uint16_t port)
+void core_fx_have(struct core_fx *fx, const char *vip, uint8_t protocol, uint16_t port,
+		  const char *backend)
 {
-	struct msg_svc svc = {.port = port, .protocol = protocol, .ring_size = 13313};
+	struct {
+		struct msg_svc svc;
+		struct msg_backend backend;
+	} msg = {.svc = {.port = port, .protocol = protocol, .ring_size = 13313}};
+	size_t len = sizeof(msg.svc);
 
-	assert_int_equal(addr_parse(vip, &svc.vip), 0);
-	core_maps_frame(fx->core, MSG_MAPS_HAVE, &svc, sizeof(svc), fx->now);
+	assert_int_equal(addr_parse(vip, &msg.svc.vip), 0);
+	if (backend) {
+		assert_int_equal(addr_parse(backend, &msg.backend.addr), 0);
+		msg.svc.n_backends = 1;
+		len = sizeof(msg);
+	}
+	core_maps_frame(fx->core, MSG_MAPS_HAVE, &msg, len, fx->now);
 }
 
 void core_fx_ready(struct core_fx *fx)

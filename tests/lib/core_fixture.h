@@ -45,7 +45,9 @@ struct core_fx *core_fx_new(void);
 
 /* Before READY, for adoption; core_fx_ready() follows. */
 struct core_fx *core_fx_cold(void);
-void core_fx_have(struct core_fx *fx, const char *vip, uint8_t protocol, uint16_t port);
+/* HAVE of a service whose ring has this backend; NULL: none. */
+void core_fx_have(struct core_fx *fx, const char *vip, uint8_t protocol, uint16_t port,
+		  const char *backend);
 void core_fx_ready(struct core_fx *fx);
 void core_fx_free(struct core_fx *fx);
 

@@ -82,10 +82,13 @@ static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len
 
 	switch (type) {
 	case MSG_MAPS_HAVE:
-		assert_int_equal(len, sizeof(struct msg_svc));
 		assert_false(h->ready);
 		assert_true(h->n_have < MAPS_HOST_RESULTS);
-		memcpy(&h->have[h->n_have++], data, len);
+		assert_true(len >= sizeof(struct msg_svc));
+		memcpy(&h->have[h->n_have], data, sizeof(struct msg_svc));
+		assert_int_equal(len, sizeof(struct msg_svc) + h->have[h->n_have].n_backends *
+								       sizeof(struct msg_backend));
+		h->n_have++;
 		break;
 	case MSG_MAPS_READY:
 		h->ready = true;
