@@ -380,10 +380,11 @@ static int greet(struct maps *m)
 		const struct maps_svc *svc = m->table.all[i];
 		size_t len = sizeof(struct msg_svc) + svc->n_backends * sizeof(struct msg_backend);
 		_cleanup_free_ struct msg_svc *have = calloc(1, len);
-		struct msg_backend *backends = (struct msg_backend *)(have + 1);
+		struct msg_backend *backends;
 
 		if (!have)
 			return -ENOMEM;
+		backends = (struct msg_backend *)(have + 1);
 		have->protocol = svc->key.protocol;
 		have->ring_size = svc->ring.size;
 		have->n_backends = (uint32_t)svc->n_backends;
