@@ -132,32 +132,22 @@ static int by_addr(const void *a, const void *b)
 			&(*(struct core_vip *const *)b)->conf.addr);
 }
 
-struct collect {
-	struct core_vip **vips;
-	size_t n;
-};
-
-static void collect_vip(struct htab_node *node, void *arg)
-{
-	struct collect *all = arg;
-
-	all->vips[all->n++] = container_of(node, struct core_vip, node);
-}
-
 enum api_result api_get_vips(struct api_request *req)
 {
 	struct core *c = req->parent->core;
-	_cleanup_free_ struct core_vip **vips = calloc(c->vips.n + 1, sizeof(struct core_vip *));
-	struct collect all = {.vips = vips};
+	size_t n = 0;
+	_cleanup_free_ struct core_vip **vips =
+		calloc(HASH_COUNT(c->vips) + 1u, sizeof(struct core_vip *));
 
 	if (!vips)
 		return api_error(req, 500, NULL, "out of memory");
-	htab_each(&c->vips, collect_vip, &all);
-	qsort(vips, all.n, sizeof(struct core_vip *), by_addr);
+	for (struct core_vip *v = c->vips; v; v = v->hh.next)
+		vips[n++] = v;
+	qsort(vips, n, sizeof(struct core_vip *), by_addr);
 	sbuf_puts(&req->out, "{");
 	sbuf_key(&req->out, "vips");
 	sbuf_puts(&req->out, "[");
-	for (size_t i = 0; i < all.n; i++)
+	for (size_t i = 0; i < n; i++)
 		write_vip(vips[i], false, &req->out);
 	sbuf_puts(&req->out, "]}\n");
 	return API_DONE;
@@ -200,11 +190,8 @@ struct counts {
 	uint32_t ready, installed;
 };
 
-static void count_vip(struct htab_node *node, void *arg)
+static void count_vip(const struct core_vip *v, struct counts *n)
 {
-	const struct core_vip *v = container_of(node, struct core_vip, node);
-	struct counts *n = arg;
-
 	n->phases[v->phase]++;
 	n->ready += v->phase == CORE_WANTED && v->ready;
 	n->installed += v->phase == CORE_WANTED && v->route == CORE_ROUTE_INSTALLED;
@@ -264,7 +251,8 @@ enum api_result api_get_status(struct api_request *req)
 	struct sbuf *b = &req->out;
 	struct counts n = {0};
 
-	htab_each(&c->vips, count_vip, &n);
+	for (const struct core_vip *v = c->vips; v; v = v->hh.next)
+		count_vip(v, &n);
 	sbuf_puts(b, "{");
 	sbuf_kv_str(b, "node", p->cfg->node_name);
 	sbuf_kv_u64(b, "uptime_s", (util_now_ns() - p->started_ns) / 1000000000);
@@ -298,8 +286,8 @@ enum api_result api_get_status(struct api_request *req)
 	sbuf_key(b, "backends");
 	sbuf_puts(b, "{");
 	sbuf_kv_u64(b, "enabled", c->n_enabled);
-	sbuf_kv_u64(b, "conditions", c->conds_by_id.n);
-	sbuf_kv_u64(b, "overrides", c->overrides.n);
+	sbuf_kv_u64(b, "conditions", HASH_CNT(by_id, c->conds_by_id));
+	sbuf_kv_u64(b, "overrides", core_overrides_count(c));
 	sbuf_puts(b, "}");
 	write_refusals(c->model, b);
 	sbuf_puts(b, "}\n");

@@ -20,16 +20,12 @@
 #include "core_int.h"
 #include "log.h"
 
-static bool vip_eq(const struct htab_node *node, const void *key)
-{
-	return addr_cmp(&container_of(node, struct core_vip, node)->conf.addr, key) == 0;
-}
-
 struct core_vip *core_vip_find(const struct core *c, const struct addr *a)
 {
-	struct htab_node *n = htab_find(&c->vips, htab_hash(a, sizeof(*a), 0), vip_eq, a);
+	struct core_vip *v;
 
-	return n ? container_of(n, struct core_vip, node) : NULL;
+	HASH_FIND(hh, c->vips, a, sizeof(*a), v);
+	return v;
 }
 
 struct core_port *core_port_find(struct core_vip *v, uint8_t protocol, uint16_t port)
@@ -107,16 +103,11 @@ int core_new(const struct config *cfg, const struct core_ops *ops, void *user, s
 
 void core_free(struct core *c)
 {
-	struct htab_node *n;
-
 	if (!c)
 		return;
-	while ((n = htab_any(&c->vips)))
-		core_vip_free(container_of(n, struct core_vip, node));
+	while (c->vips)
+		core_vip_free(c->vips);
 	core_overrides_done(c);
-	htab_done(&c->vips);
-	htab_done(&c->conds_by_id);
-	htab_done(&c->conds_by_digest);
 	model_free(c->model);
 	model_free(c->held);
 	free(c);
@@ -134,35 +125,25 @@ bool core_adopted(const struct core *c)
 
 /* ---- models ---- */
 
-struct count_arg {
-	const struct model *m;
-	uint32_t have, removed;
-};
-
-static void count_removal(struct htab_node *node, void *arg)
-{
-	struct core_vip *v = container_of(node, struct core_vip, node);
-	const struct model_vip *want;
-	struct count_arg *count = arg;
-
-	if (v->phase != CORE_WANTED)
-		return;
-	count->have++;
-	want = model_find(count->m, &v->conf.addr);
-	if (!want || want->deletion)
-		count->removed++;
-}
-
 /* Would m take away more than may go without being asked? */
 static bool removes_too_many(struct core *c, const struct model *m)
 {
-	struct count_arg count = {.m = m};
+	uint32_t have = 0, removed = 0;
 
-	htab_each(&c->vips, count_removal, &count);
-	c->held_removes = count.removed;
-	c->held_of = count.have;
-	return count.removed > c->cfg->max_remove_min &&
-	       (uint64_t)count.removed * 100 > (uint64_t)c->cfg->max_remove_percent * count.have;
+	for (const struct core_vip *v = c->vips; v; v = v->hh.next) {
+		const struct model_vip *want;
+
+		if (v->phase != CORE_WANTED)
+			continue;
+		have++;
+		want = model_find(m, &v->conf.addr);
+		if (!want || want->deletion)
+			removed++;
+	}
+	c->held_removes = removed;
+	c->held_of = have;
+	return removed > c->cfg->max_remove_min &&
+	       (uint64_t)removed * 100 > (uint64_t)c->cfg->max_remove_percent * have;
 }
 
 static int apply_vip(struct core *c, const struct model_vip *want)
@@ -199,17 +180,16 @@ static int apply_vip(struct core *c, const struct model_vip *want)
 	return core_vip_configure(v, want);
 }
 
-static void apply_absence(struct htab_node *node, void *arg)
+static void apply_absences(struct core *c)
 {
-	struct core_vip *v = container_of(node, struct core_vip, node);
-	struct core *c = arg;
-
-	if (v->seen == c->serial)
-		return;
-	v->in_model = false;
-	v->refusal = NULL;
-	if (v->phase == CORE_WANTED)
-		core_withdraw(v);
+	for (struct core_vip *v = c->vips; v; v = v->hh.next) {
+		if (v->seen == c->serial)
+			continue;
+		v->in_model = false;
+		v->refusal = NULL;
+		if (v->phase == CORE_WANTED)
+			core_withdraw(v);
+	}
 }
 
 static void note_refusals(struct core *c, const struct model *m)
@@ -243,7 +223,7 @@ static int apply(struct core *c, struct model *m)
 			return r;
 		}
 	}
-	htab_each(&c->vips, apply_absence, c);
+	apply_absences(c);
 	note_refusals(c, m);
 	model_free(c->model);
 	c->model = m;
@@ -353,15 +333,14 @@ const char *core_route_str(enum core_route route)
 	return names[route];
 }
 
-static void forget_route(struct htab_node *node, void *arg)
+static void forget_routes(struct core *c)
 {
-	struct core_vip *v = container_of(node, struct core_vip, node);
-	struct core *c = arg;
-
-	v->route = CORE_ROUTE_UNKNOWN;
-	v->route_reason[0] = '\0';
-	if (v->phase == CORE_WITHDRAWING)
-		core_vip_due(v, c->now + CORE_WITHDRAW_LOST_MS * CORE_MS);
+	for (struct core_vip *v = c->vips; v; v = v->hh.next) {
+		v->route = CORE_ROUTE_UNKNOWN;
+		v->route_reason[0] = '\0';
+		if (v->phase == CORE_WITHDRAWING)
+			core_vip_due(v, c->now + CORE_WITHDRAW_LOST_MS * CORE_MS);
+	}
 }
 
 void core_feed(struct core *c, bool up, uint64_t now_ns)
@@ -370,7 +349,7 @@ void core_feed(struct core *c, bool up, uint64_t now_ns)
 	c->feed_up = up;
 	c->synced = false;
 	if (!up)
-		htab_each(&c->vips, forget_route, c);
+		forget_routes(c);
 	else if (c->maps_ready)
 		c->ops->dataplane(c->user, c->dataplane_up);
 	c->report_dirty = true;
@@ -399,22 +378,15 @@ void core_route_set(struct core *c, const struct addr *vip, enum core_route rout
 
 /* ---- the children ---- */
 
-static bool cond_id_eq(const struct htab_node *node, const void *key)
-{
-	return container_of(node, struct core_cond, by_id)->id == *(const uint64_t *)key;
-}
-
 static void health_result(struct core *c, const struct msg_hc_result *r)
 {
-	struct htab_node *n =
-		htab_find(&c->conds_by_id, htab_hash(&r->id, sizeof(r->id), 0), cond_id_eq, &r->id);
 	struct core_cond *cond;
 	struct core_use *u;
 
+	HASH_FIND(by_id, c->conds_by_id, &r->id, sizeof(r->id), cond);
 	/* Deleted while the verdict was on its way. */
-	if (!n || r->state > MSG_HC_DOWN)
+	if (!cond || r->state > MSG_HC_DOWN)
 		return;
-	cond = container_of(n, struct core_cond, by_id);
 	cond->latency_us = r->latency_us;
 	if (cond->state != r->state)
 		c->verdicts_dirty = true;

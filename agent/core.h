@@ -95,6 +95,7 @@ struct core_key {
 	struct addr vip, backend;
 	uint16_t port;
 	uint8_t protocol;
+	uint8_t zero; /* no padding: it is the key of a table */
 };
 
 /* Overrides the scheduler's "admin" of one backend. 0, -ENOENT or -ENOMEM. */

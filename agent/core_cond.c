@@ -2,26 +2,16 @@
 /*
  * Conditions: what the health child probes. Two backends (of any service) that
  * ask the same question at the same pace share one. The frame that describes a
- * condition is also its key, by a digest over all of it but the id and the
- * restored verdict; the digest is also what a verdict is stored under on disk.
+ * condition is also its key, all of it but the id and the restored verdict at
+ * its beginning; on disk a verdict is stored under a digest of that key.
  */
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core_int.h"
 
-static bool cond_digest_eq(const struct htab_node *node, const void *key)
-{
-	const struct core_cond *a = container_of(node, struct core_cond, by_digest), *b = key;
-
-	return a->msg_len == b->msg_len &&
-	       memcmp((const char *)a->msg + sizeof(a->msg->id),
-		      (const char *)b->msg + sizeof(b->msg->id),
-		      offsetof(struct msg_hc_cond, initial) - sizeof(a->msg->id)) == 0 &&
-	       memcmp((const char *)a->msg + offsetof(struct msg_hc_cond, n_status),
-		      (const char *)b->msg + offsetof(struct msg_hc_cond, n_status),
-		      a->msg_len - offsetof(struct msg_hc_cond, n_status)) == 0;
-}
+#define FRAME_KEY offsetof(struct msg_hc_cond, target)
 
 /* The frame without its id, in new memory; its length, or 0. */
 static size_t cond_frame(const struct model_port *p, const struct model_check *k,
@@ -69,31 +59,42 @@ static void cond_free(struct core *c, struct core_cond *cond)
 	struct msg_hc_del del = {.id = cond->id};
 
 	c->ops->health(c->user, MSG_HC_DEL, &del, sizeof(del));
-	htab_del(&c->conds_by_id, &cond->by_id);
-	htab_del(&c->conds_by_digest, &cond->by_digest);
+	HASH_DELETE(by_id, c->conds_by_id, cond);
+	HASH_DELETE(by_frame, c->conds_by_frame, cond);
 	free(cond->msg);
 	free(cond);
 }
 
-static int cond_new(struct core *c, struct msg_hc_cond *msg, size_t len, uint64_t digest,
-		    struct core_cond **ret)
+static uint64_t frame_digest(const struct msg_hc_cond *msg, size_t len)
+{
+	unsigned char sha[SHA256_DIGEST_LENGTH];
+	uint64_t digest;
+
+	SHA256((const unsigned char *)msg + FRAME_KEY, len - FRAME_KEY, sha);
+	memcpy(&digest, sha, sizeof(digest));
+	return digest;
+}
+
+static int cond_new(struct core *c, struct msg_hc_cond *msg, size_t len, struct core_cond **ret)
 {
 	struct core_cond *cond = calloc(1, sizeof(*cond));
 
 	if (!cond)
 		return -ENOMEM;
 	cond->id = ++c->next_id;
-	cond->digest = digest;
+	cond->digest = frame_digest(msg, len);
 	cond->msg = msg;
-	cond->msg_len = len;
-	if (htab_add(&c->conds_by_id, &cond->by_id, htab_hash(&cond->id, sizeof(cond->id), 0)) < 0)
+	HASH_ADD(by_id, c->conds_by_id, id, sizeof(cond->id), cond);
+	if (!HASH_ADDED(by_id, cond))
 		goto fail;
-	if (htab_add(&c->conds_by_digest, &cond->by_digest, digest) < 0) {
-		htab_del(&c->conds_by_id, &cond->by_id);
+	HASH_ADD_KEYPTR(by_frame, c->conds_by_frame, (char *)msg + FRAME_KEY, len - FRAME_KEY,
+			cond);
+	if (!HASH_ADDED(by_frame, cond)) {
+		HASH_DELETE(by_id, c->conds_by_id, cond);
 		goto fail;
 	}
 	msg->id = cond->id;
-	cond->state = (uint8_t)core_verdict_find(c, digest, &msg->target);
+	cond->state = (uint8_t)core_verdict_find(c, cond->digest, &msg->target);
 	msg->initial = cond->state;
 	c->ops->health(c->user, MSG_HC_SET, msg, len);
 	*ret = cond;
@@ -107,23 +108,17 @@ int core_cond_get(struct core *c, const struct model_port *p, const struct model
 		  const struct addr *target, struct core_backend *be, struct core_use *use)
 {
 	struct msg_hc_cond *msg = NULL;
-	struct core_cond key, *cond;
-	struct htab_node *n;
 	size_t len = cond_frame(p, k, target, &msg);
-	uint64_t digest;
+	struct core_cond *cond;
 	int r;
 
 	if (!len)
 		return -ENOMEM;
-	digest = htab_hash(msg, len, 0);
-	key.msg = msg;
-	key.msg_len = len;
-	n = htab_find(&c->conds_by_digest, digest, cond_digest_eq, &key);
-	if (n) {
-		cond = container_of(n, struct core_cond, by_digest);
+	HASH_FIND(by_frame, c->conds_by_frame, (char *)msg + FRAME_KEY, len - FRAME_KEY, cond);
+	if (cond) {
 		free(msg);
 	} else {
-		r = cond_new(c, msg, len, digest, &cond);
+		r = cond_new(c, msg, len, &cond);
 		if (r < 0) {
 			free(msg);
 			return r;

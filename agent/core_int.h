@@ -7,8 +7,8 @@
 #define NLB_AGENT_CORE_INT_H
 
 #include "core.h"
+#include "hash.h"
 #include "hc_reason.h"
-#include "htab.h"
 #include "util.h"
 
 #define CORE_MS		      1000000ull
@@ -44,10 +44,9 @@ enum core_be_state {
 
 /* One condition of the health child, shared by all that ask the same. */
 struct core_cond {
-	struct htab_node by_id, by_digest;
+	UT_hash_handle by_id, by_frame;
 	struct msg_hc_cond *msg; /* the frame as sent, with its strings */
-	size_t msg_len;
-	uint64_t digest; /* of the frame without id and initial */
+	uint64_t digest;	 /* of what by_frame has as its key */
 	uint64_t id;
 	uint8_t state; /* enum msg_hc_state */
 	uint8_t reason;
@@ -105,7 +104,7 @@ struct core_port {
 };
 
 struct core_vip {
-	struct htab_node node;
+	UT_hash_handle hh; /* by conf.addr */
 	struct core *core;
 	struct model_vip conf;
 	struct core_port *ports; /* as conf.ports */
@@ -139,10 +138,11 @@ struct core {
 	void *user;
 	uint64_t now;
 
-	struct htab vips;
-	struct htab conds_by_id, conds_by_digest;
-	struct htab overrides, verdicts;
-	struct htab serving; /* backends of the adopted rings, until the first model */
+	struct core_vip *vips;
+	struct core_cond *conds_by_id, *conds_by_frame;
+	struct core_override *overrides;
+	struct core_stored *verdicts;
+	struct core_serving *serving; /* backends of the adopted rings, until the first model */
 	uint64_t next_id, next_generation, next_seq, serial;
 
 	struct model *model; /* accepted; NULL before the first */
@@ -203,6 +203,7 @@ void core_remove_committed(struct core *c);
 /* core_over.c */
 bool core_override_find(const struct core *c, const struct core_key *key, enum model_admin *ret);
 void core_overrides_prune(struct core *c);
+size_t core_overrides_count(const struct core *c);
 void core_overrides_done(struct core *c);
 int core_serving_add(struct core *c, const struct addr *backend);
 enum msg_hc_state core_verdict_find(const struct core *c, uint64_t digest,

@@ -8,25 +8,11 @@
 
 #include "core_int.h"
 
-struct each_arg {
-	void (*fn)(const struct core_vip *v, void *arg);
-	void *arg;
-};
-
-static void each_wanted(struct htab_node *node, void *arg)
-{
-	struct core_vip *v = container_of(node, struct core_vip, node);
-	struct each_arg *each = arg;
-
-	if (v->phase == CORE_WANTED && v->configured)
-		each->fn(v, each->arg);
-}
-
 void core_each_vip(struct core *c, void (*fn)(const struct core_vip *v, void *arg), void *arg)
 {
-	struct each_arg each = {fn, arg};
-
-	htab_each(&c->vips, each_wanted, &each);
+	for (const struct core_vip *v = c->vips; v; v = v->hh.next)
+		if (v->phase == CORE_WANTED && v->configured)
+			fn(v, arg);
 }
 
 static void write_backend(const struct core_backend *be, struct sbuf *b)
@@ -148,11 +134,9 @@ static void write_synced(struct sbuf *b, const char *id, const char *address, ui
 	sbuf_puts(b, "}");
 }
 
-static void report_vip(struct htab_node *node, void *arg)
+static void report_vip(struct core_vip *v, struct sbuf *b)
 {
-	struct core_vip *v = container_of(node, struct core_vip, node);
 	char address[ADDR_STRLEN];
-	struct sbuf *b = arg;
 	const char *reason, *state;
 
 	/* Found in the maps, and nobody has said yet what it is. */
@@ -185,7 +169,8 @@ void core_report_write(struct core *c, struct sbuf *b)
 	}
 	sbuf_key(b, "synced");
 	sbuf_puts(b, "[");
-	htab_each(&c->vips, report_vip, b);
+	for (struct core_vip *v = c->vips; v; v = v->hh.next)
+		report_vip(v, b);
 	for (size_t i = 0; m && i < m->n_refusals; i++) {
 		const struct model_refusal *r = &m->refusals[i];
 		struct core_vip *v;
@@ -200,15 +185,13 @@ void core_report_write(struct core *c, struct sbuf *b)
 	sbuf_puts(b, "]}\n");
 }
 
-static void drop_reported(struct htab_node *node, void *arg _unused_)
-{
-	struct core_vip *v = container_of(node, struct core_vip, node);
-
-	if (v->phase == CORE_DELETED && !v->in_model && v->reported)
-		core_vip_free(v);
-}
-
 void core_report_done(struct core *c)
 {
-	htab_each(&c->vips, drop_reported, NULL);
+	struct core_vip *v, *next;
+
+	for (v = c->vips; v; v = next) {
+		next = v->hh.next;
+		if (v->phase == CORE_DELETED && !v->in_model && v->reported)
+			core_vip_free(v);
+	}
 }

@@ -108,10 +108,8 @@ static void result(struct core *c, const struct msg_svc_result *res)
 }
 
 /* What failed for want of a program is tried again at once. */
-static void retry_failed(struct htab_node *node, void *arg _unused_)
+static void retry_failed(struct core_vip *v)
 {
-	struct core_vip *v = container_of(node, struct core_vip, node);
-
 	for (size_t i = 0; i < v->n_ports; i++) {
 		if (!v->ports[i].run.failed)
 			continue;
@@ -125,8 +123,8 @@ static void dataplane(struct core *c, const struct msg_dataplane *dp)
 {
 	bool up = dp->up;
 
-	if (up && !c->dataplane_up)
-		htab_each(&c->vips, retry_failed, NULL);
+	for (struct core_vip *v = c->vips; v && up && !c->dataplane_up; v = v->hh.next)
+		retry_failed(v);
 
 	c->dataplane_native = dp->native;
 	copy_reason(c->dataplane_reason, dp->reason);

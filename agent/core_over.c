@@ -11,42 +11,31 @@
 #include "core_int.h"
 #include "log.h"
 
+_Static_assert(sizeof(struct core_key) == 36, "a key has no padding");
+
 struct core_override {
-	struct htab_node node;
+	UT_hash_handle hh;
 	struct core_key key;
 	enum model_admin admin;
 };
 
 struct core_stored {
-	struct htab_node node; /* .hash is the digest */
+	UT_hash_handle hh;
+	uint64_t digest;
 	enum msg_hc_state state;
 };
 
 struct core_serving {
-	struct htab_node node;
+	UT_hash_handle hh;
 	struct addr addr;
 };
 
-static uint64_t key_hash(const struct core_key *k)
-{
-	uint64_t h = htab_hash(&k->vip, sizeof(k->vip), k->port);
-
-	return htab_hash(&k->backend, sizeof(k->backend), h ^ k->protocol);
-}
-
-static bool key_eq(const struct htab_node *node, const void *key)
-{
-	const struct core_key *a = &container_of(node, struct core_override, node)->key, *b = key;
-
-	return addr_cmp(&a->vip, &b->vip) == 0 && addr_cmp(&a->backend, &b->backend) == 0 &&
-	       a->port == b->port && a->protocol == b->protocol;
-}
-
 static struct core_override *override_get(const struct core *c, const struct core_key *key)
 {
-	struct htab_node *n = htab_find(&c->overrides, key_hash(key), key_eq, key);
+	struct core_override *o;
 
-	return n ? container_of(n, struct core_override, node) : NULL;
+	HASH_FIND(hh, c->overrides, key, sizeof(*key), o);
+	return o;
 }
 
 bool core_override_find(const struct core *c, const struct core_key *key, enum model_admin *ret)
@@ -71,7 +60,8 @@ int core_override_load(struct core *c, const struct core_key *key, enum model_ad
 		return -ENOMEM;
 	o->key = *key;
 	o->admin = admin;
-	if (htab_add(&c->overrides, &o->node, key_hash(key)) < 0) {
+	HASH_ADD(hh, c->overrides, key, sizeof(*key), o);
+	if (!HASH_ADDED(hh, o)) {
 		free(o);
 		return -ENOMEM;
 	}
@@ -118,7 +108,7 @@ int core_override_set(struct core *c, const struct core_key *key, enum model_adm
 
 static void override_free(struct core *c, struct core_override *o)
 {
-	htab_del(&c->overrides, &o->node);
+	HASH_DELETE(hh, c->overrides, o);
 	free(o);
 }
 
@@ -141,27 +131,26 @@ int core_override_clear(struct core *c, const struct core_key *key)
 	return 0;
 }
 
-static void prune_one(struct htab_node *node, void *arg)
-{
-	struct core_override *o = container_of(node, struct core_override, node);
-	struct core *c = arg;
-
-	if (find_backend(c, &o->key))
-		return;
-	override_free(c, o);
-	c->overrides_dirty = true;
-}
-
 void core_overrides_prune(struct core *c)
 {
-	htab_each(&c->overrides, prune_one, c);
+	struct core_override *o, *next;
+
+	for (o = c->overrides; o; o = next) {
+		next = o->hh.next;
+		if (find_backend(c, &o->key))
+			continue;
+		override_free(c, o);
+		c->overrides_dirty = true;
+	}
 }
 
-static void write_override(struct htab_node *node, void *arg)
+size_t core_overrides_count(const struct core *c)
 {
-	const struct core_override *o = container_of(node, struct core_override, node);
-	struct sbuf *b = arg;
+	return HASH_COUNT(c->overrides);
+}
 
+static void write_override(const struct core_override *o, struct sbuf *b)
+{
 	sbuf_item(b);
 	sbuf_puts(b, "{");
 	sbuf_kv_addr(b, "vip", &o->key.vip);
@@ -174,38 +163,40 @@ static void write_override(struct htab_node *node, void *arg)
 
 void core_overrides_write(struct core *c, struct sbuf *b)
 {
-	htab_each(&c->overrides, write_override, b);
+	for (const struct core_override *o = c->overrides; o; o = o->hh.next)
+		write_override(o, b);
 }
 
 /* ---- verdicts ---- */
 
-static bool digest_eq(const struct htab_node *node _unused_, const void *key _unused_)
-{
-	return true; /* the digest is the hash, which the table has compared */
-}
-
 int core_verdict_load(struct core *c, uint64_t digest, enum msg_hc_state state)
 {
-	struct core_stored *s = calloc(1, sizeof(*s));
+	struct core_stored *s;
 
+	HASH_FIND(hh, c->verdicts, &digest, sizeof(digest), s);
+	if (s) {
+		s->state = state;
+		return 0;
+	}
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	s->digest = digest;
 	s->state = state;
-	if (htab_add(&c->verdicts, &s->node, digest) < 0) {
+	HASH_ADD(hh, c->verdicts, digest, sizeof(digest), s);
+	if (!HASH_ADDED(hh, s)) {
 		free(s);
 		return -ENOMEM;
 	}
 	return 0;
 }
 
-static bool serving_eq(const struct htab_node *node, const void *key)
-{
-	return addr_cmp(&container_of(node, struct core_serving, node)->addr, key) == 0;
-}
-
 static bool serving_has(const struct core *c, const struct addr *a)
 {
-	return htab_find(&c->serving, htab_hash(a, sizeof(*a), 0), serving_eq, a) != NULL;
+	const struct core_serving *s;
+
+	HASH_FIND(hh, c->serving, a, sizeof(*a), s);
+	return s != NULL;
 }
 
 int core_serving_add(struct core *c, const struct addr *backend)
@@ -218,7 +209,8 @@ int core_serving_add(struct core *c, const struct addr *backend)
 	if (!s)
 		return -ENOMEM;
 	s->addr = *backend;
-	if (htab_add(&c->serving, &s->node, htab_hash(backend, sizeof(*backend), 0)) < 0) {
+	HASH_ADD(hh, c->serving, addr, sizeof(*backend), s);
+	if (!HASH_ADDED(hh, s)) {
 		free(s);
 		return -ENOMEM;
 	}
@@ -235,38 +227,32 @@ int core_serving_add(struct core *c, const struct addr *backend)
 enum msg_hc_state core_verdict_find(const struct core *c, uint64_t digest,
 				    const struct addr *target)
 {
-	struct htab_node *n = htab_find(&c->verdicts, digest, digest_eq, NULL);
-	enum msg_hc_state state;
+	const struct core_stored *s;
 
-	if (!n)
+	HASH_FIND(hh, c->verdicts, &digest, sizeof(digest), s);
+	if (!s || (c->any_adopted && (s->state == MSG_HC_UP) != serving_has(c, target)))
 		return MSG_HC_UNKNOWN;
-	state = container_of(n, struct core_stored, node)->state;
-	if (c->any_adopted && (state == MSG_HC_UP) != serving_has(c, target))
-		return MSG_HC_UNKNOWN;
-	return state;
+	return s->state;
 }
 
 void core_verdicts_forget(struct core *c)
 {
-	struct htab_node *n;
+	while (c->verdicts) {
+		struct core_stored *s = c->verdicts;
 
-	while ((n = htab_any(&c->verdicts))) {
-		htab_del(&c->verdicts, n);
-		free(container_of(n, struct core_stored, node));
+		HASH_DELETE(hh, c->verdicts, s);
+		free(s);
 	}
-	htab_done(&c->verdicts);
-	while ((n = htab_any(&c->serving))) {
-		htab_del(&c->serving, n);
-		free(container_of(n, struct core_serving, node));
+	while (c->serving) {
+		struct core_serving *s = c->serving;
+
+		HASH_DELETE(hh, c->serving, s);
+		free(s);
 	}
-	htab_done(&c->serving);
 }
 
-static void write_verdict(struct htab_node *node, void *arg)
+static void write_verdict(const struct core_cond *cond, struct sbuf *b)
 {
-	const struct core_cond *cond = container_of(node, struct core_cond, by_id);
-	struct sbuf *b = arg;
-
 	if (cond->state == MSG_HC_UNKNOWN)
 		return;
 	sbuf_item(b);
@@ -275,15 +261,13 @@ static void write_verdict(struct htab_node *node, void *arg)
 
 void core_verdicts_write(struct core *c, struct sbuf *b)
 {
-	htab_each(&c->conds_by_id, write_verdict, b);
+	for (const struct core_cond *cond = c->conds_by_id; cond; cond = cond->by_id.next)
+		write_verdict(cond, b);
 }
 
 void core_overrides_done(struct core *c)
 {
-	struct htab_node *n;
-
-	while ((n = htab_any(&c->overrides)))
-		override_free(c, container_of(n, struct core_override, node));
-	htab_done(&c->overrides);
+	while (c->overrides)
+		override_free(c, c->overrides);
 	core_verdicts_forget(c);
 }

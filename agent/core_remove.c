@@ -106,10 +106,9 @@ void core_vip_timeout(struct core_vip *v)
 	}
 }
 
-static void deletion_done(struct htab_node *node, void *arg)
+static void deletion_done(struct core_vip *v)
 {
-	struct core_vip *v = container_of(node, struct core_vip, node);
-	struct core *c = arg;
+	struct core *c = v->core;
 	char text[ADDR_STRLEN];
 
 	if (v->phase != CORE_DELETING)
@@ -130,5 +129,6 @@ void core_remove_committed(struct core *c)
 	if (!c->n_deleting)
 		return;
 	c->n_deleting = 0;
-	htab_each(&c->vips, deletion_done, c);
+	for (struct core_vip *v = c->vips; v; v = v->hh.next)
+		deletion_done(v);
 }

@@ -300,25 +300,22 @@ static void send_batch(struct core *c)
 
 /* ---- the full set for nlbd ---- */
 
-static void find_unsettled(struct htab_node *node, void *arg)
+static bool unsettled(const struct core_vip *v)
 {
-	struct core_vip *v = container_of(node, struct core_vip, node);
-	bool *unsettled = arg;
-
 	if (v->phase != CORE_WANTED || !v->adopted || v->ready)
-		return;
+		return false;
 	for (size_t i = 0; i < v->n_ports; i++) {
 		const struct core_port *p = &v->ports[i];
 
 		if (!p->run.first_done || p->ring_dirty || p->run.waiting)
-			*unsettled = true;
+			return true;
 	}
+	return false;
 }
 
-static void resend_gone(struct htab_node *node, void *arg)
+static void resend_gone(struct core_vip *v)
 {
-	struct core_vip *v = container_of(node, struct core_vip, node);
-	struct core *c = arg;
+	struct core *c = v->core;
 
 	v->told_dirty = false;
 	if (v->phase != CORE_WITHDRAWING)
@@ -334,13 +331,14 @@ static void resend_gone(struct htab_node *node, void *arg)
  */
 static void run_sync(struct core *c)
 {
-	bool unsettled = false;
+	struct core_vip *v;
 
 	if (!c->sync_ok && c->model) {
-		if (c->now < c->sync_by)
-			htab_each(&c->vips, find_unsettled, &unsettled);
-		c->sync_ok = !unsettled;
-		if (unsettled)
+		v = c->now < c->sync_by ? c->vips : NULL;
+		while (v && !unsettled(v))
+			v = v->hh.next;
+		c->sync_ok = !v;
+		if (v)
 			c->due_ns = MIN2(c->due_ns, c->sync_by);
 	}
 	if (!c->sync_ok || !c->feed_up || c->synced)
@@ -348,7 +346,8 @@ static void run_sync(struct core *c)
 	c->ops->sync(c->user);
 	/* The session may have been lost while sending. */
 	c->synced = c->feed_up;
-	htab_each(&c->vips, resend_gone, c);
+	for (v = c->vips; v; v = v->hh.next)
+		resend_gone(v);
 }
 
 /* ---- the batch ---- */

@@ -36,7 +36,8 @@ int core_vip_new(struct core *c, const struct addr *a, struct core_vip **ret)
 		return -ENOMEM;
 	v->core = c;
 	v->conf.addr = *a;
-	if (htab_add(&c->vips, &v->node, htab_hash(a, sizeof(*a), 0)) < 0) {
+	HASH_ADD(hh, c->vips, conf.addr, sizeof(*a), v);
+	if (!HASH_ADDED(hh, v)) {
 		free(v);
 		return -ENOMEM;
 	}
@@ -65,7 +66,7 @@ void core_vip_free(struct core_vip *v)
 		unlist(&c->dirty, v, offsetof(struct core_vip, dirty_next));
 	if (v->want_ring)
 		unlist(&c->ring, v, offsetof(struct core_vip, ring_next));
-	htab_del(&c->vips, &v->node);
+	HASH_DELETE(hh, c->vips, v);
 	free(v);
 }
 

@@ -131,7 +131,10 @@ struct msg_status_range {
  * follow, each with its NUL, in this order: method, path, host, body, sni.
  */
 struct msg_hc_cond {
-	uint64_t id; /* the parent's; never used again for another condition */
+	uint64_t id;	 /* the parent's; never used again for another condition */
+	uint8_t initial; /* enum msg_hc_state: UNKNOWN, or a restored verdict */
+	uint8_t zero[3];
+	/* From here to the end of the strings: what makes it the same condition. */
 	struct addr target;
 	uint16_t port; /* host order; 0 for ICMP */
 	uint8_t type;  /* enum msg_hc_type */
@@ -140,17 +143,16 @@ struct msg_hc_cond {
 	uint32_t timeout_ms;
 	uint16_t rise;
 	uint16_t fall;
-	uint8_t initial; /* enum msg_hc_state: UNKNOWN, or a restored verdict */
 	uint8_t n_status;
-	uint16_t zero;
+	uint8_t zero2;
 	struct msg_status_range status[MSG_HC_STATUS_RANGES];
 	uint16_t method_len; /* lengths without the NUL */
 	uint16_t path_len;
 	uint16_t host_len;
 	uint16_t body_len;
 	uint16_t sni_len;
-	uint16_t zero2[3];
-	uint32_t zero3;
+	uint16_t zero3[2];
+	uint32_t zero4;
 };
 
 struct msg_hc_del {

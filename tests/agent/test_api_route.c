@@ -239,12 +239,12 @@ static void test_bad_bodies(void **state)
 		if (call(fx, API_PATCH, BACKENDS, patch[i]) != 400)
 			fail_msg("%s: %u", patch[i], fx->req.status);
 	/* Not even the part of it that was good. */
-	assert_int_equal(fx->core->core->overrides.n, 0);
+	assert_int_equal(core_overrides_count(fx->core->core), 0);
 	assert_int_equal(call(fx, API_PATCH, BACKENDS,
 			      "{\"backends\":[{\"address\":\"" B1 "\",\"admin\":\"down\"},"
 			      "{\"address\":\"10.0.0.9\",\"admin\":\"down\"}]}"),
 			 404);
-	assert_int_equal(fx->core->core->overrides.n, 0);
+	assert_int_equal(core_overrides_count(fx->core->core), 0);
 }
 
 static void test_patch(void **state)
@@ -258,12 +258,12 @@ static void test_patch(void **state)
 			 200);
 	core_fx_settle(fx->core);
 	assert_int_equal(core_fx_count(fx->core, "maps svc_set"), 1);
-	assert_int_equal(fx->core->core->overrides.n, 2);
+	assert_int_equal(core_overrides_count(fx->core->core), 2);
 	assert_int_equal(call(fx, API_PATCH, BACKENDS,
 			      "{\"backends\":[{\"address\":\"" B1 "\",\"admin\":null}]}"),
 			 200);
 	core_fx_settle(fx->core);
-	assert_int_equal(fx->core->core->overrides.n, 1);
+	assert_int_equal(core_overrides_count(fx->core->core), 1);
 	assert_int_equal(call(fx, API_PATCH, BACKENDS, "{\"backends\":[]}"), 200);
 }
 

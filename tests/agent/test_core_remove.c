@@ -238,8 +238,7 @@ static void test_adopted_unwanted(void **state _unused_)
 static void test_adopted_with_verdicts(void **state _unused_)
 {
 	struct core_fx *first = two_announced(), *fx = core_fx_cold();
-	uint64_t digest =
-		container_of(htab_any(&first->core->conds_by_id), struct core_cond, by_id)->digest;
+	uint64_t digest = first->core->conds_by_id->digest;
 
 	core_fx_free(first);
 	core_fx_have(fx, V, 6, 80, B1);
@@ -261,8 +260,7 @@ static void test_adopted_with_verdicts(void **state _unused_)
 static void test_adopted_with_stale_verdicts(void **state _unused_)
 {
 	struct core_fx *first = two_announced(), *fx = core_fx_cold();
-	uint64_t digest =
-		container_of(htab_any(&first->core->conds_by_id), struct core_cond, by_id)->digest;
+	uint64_t digest = first->core->conds_by_id->digest;
 
 	core_fx_free(first);
 	core_fx_have(fx, V, 6, 80, B1);

@@ -391,7 +391,7 @@ static void test_override(void **state _unused_)
 	assert_int_equal(core_override_set(fx->core, &key, MODEL_ADMIN_DRAIN), 0);
 	core_fx_model(fx, CORE_FX_DOC("3", CORE_FX_VIP(V, CORE_FX_BE(B2))));
 	core_fx_settle(fx);
-	assert_int_equal(fx->core->overrides.n, 0);
+	assert_int_equal(core_overrides_count(fx->core), 0);
 	assert_int_equal(core_override_set(fx->core, &key, MODEL_ADMIN_UP), -ENOENT);
 	core_fx_free(fx);
 }

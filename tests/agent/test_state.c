@@ -183,7 +183,7 @@ static void test_nonsense_is_not_believed(void **state)
 		assert_int_equal(state_overrides_load(dir, fx->core), -EINVAL);
 		assert_int_equal(state_verdicts_load(dir, fx->core, 0), -EINVAL);
 	}
-	assert_int_equal(fx->core->overrides.n, 0);
+	assert_int_equal(core_overrides_count(fx->core), 0);
 	core_fx_free(fx);
 }
 
