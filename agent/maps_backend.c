@@ -18,16 +18,12 @@
 #include "neigh.h"
 #include "util.h"
 
-static bool backend_eq(const struct htab_node *node, const void *key)
+static struct maps_backend *find(const struct maps_backends *t, const struct addr *a)
 {
-	const struct maps_backend *b = container_of(node, const struct maps_backend, node);
+	struct maps_backend *b;
 
-	return addr_cmp(&b->addr, key) == 0;
-}
-
-static uint64_t addr_hash(const struct addr *a)
-{
-	return maglev_hash(a, 0);
+	HASH_FIND(hh, t->by_addr, a, sizeof(*a), b);
+	return b;
 }
 
 static void enqueue(struct maps_backends *t, uint32_t number)
@@ -51,13 +47,12 @@ static uint32_t dequeue(struct maps_backends *t)
 static int know(struct maps_backends *t, uint32_t number, const struct addr *a)
 {
 	struct maps_backend *b = &t->all[number];
-	int r;
 
 	b->addr = *a;
-	b->hash = addr_hash(a);
-	r = htab_add(&t->by_addr, &b->node, b->hash);
-	b->known = r == 0;
-	return r;
+	b->hash = maglev_hash(a, 0);
+	HASH_ADD(hh, t->by_addr, addr, sizeof(*a), b);
+	b->known = HASH_ADDED(hh, b);
+	return b->known ? 0 : -ENOMEM;
 }
 
 /* An entry that this code could have written. */
@@ -84,8 +79,7 @@ int maps_backends_init(struct maps_backends *t, const struct maps_bpf *bpf,
 			memcpy(a.b, e->addr, sizeof(a.b));
 			if (entry_valid(e, &a) != (bool)known)
 				continue;
-			if (known && !htab_find(&t->by_addr, addr_hash(&a), backend_eq, &a) &&
-			    know(t, i, &a) < 0)
+			if (known && !find(t, &a) && know(t, i, &a) < 0)
 				return -ENOMEM;
 			enqueue(t, i);
 		}
@@ -95,7 +89,7 @@ int maps_backends_init(struct maps_backends *t, const struct maps_bpf *bpf,
 
 void maps_backends_done(struct maps_backends *t)
 {
-	htab_done(&t->by_addr);
+	HASH_CLEAR(hh, t->by_addr);
 	free(t->queue);
 	free(t->all);
 	*t = (struct maps_backends){};
@@ -148,7 +142,7 @@ static int assign(struct maps_backends *t, const struct addr *a, uint32_t *ret_n
 		return r;
 	b = &t->all[number];
 	if (b->known)
-		htab_del(&t->by_addr, &b->node);
+		HASH_DELETE(hh, t->by_addr, b);
 	b->known = false;
 	memcpy(entry.addr, a->b, sizeof(entry.addr));
 	t->bpf->backends[number] = entry;
@@ -174,12 +168,12 @@ static void ref(struct maps_backends *t, struct maps_backend *b)
 
 int maps_backends_get(struct maps_backends *t, const struct addr *a, uint32_t *ret_number)
 {
-	struct htab_node *node = htab_find(&t->by_addr, addr_hash(a), backend_eq, a);
+	const struct maps_backend *b = find(t, a);
 	uint32_t number;
 	int r;
 
-	if (node) {
-		number = (uint32_t)(container_of(node, struct maps_backend, node) - t->all);
+	if (b) {
+		number = (uint32_t)(b - t->all);
 	} else {
 		r = assign(t, a, &number);
 		if (r < 0)

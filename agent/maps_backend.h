@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 #include "addr.h"
-#include "htab.h"
+#include "hash.h"
 #include "maps_bpf.h"
 #include "maps_grace.h"
 
 struct neigh;
 
 struct maps_backend {
-	struct htab_node node; /* by address; while known */
+	UT_hash_handle hh; /* by addr; while known */
 	struct addr addr;
 	uint64_t hash;	/* of the address: for digests */
 	uint64_t epoch; /* in which the last reference went */
@@ -35,7 +35,7 @@ struct maps_backends {
 	uint32_t *queue; /* free numbers, first in, first out */
 	uint32_t head, n_queue;
 	uint32_t n_used;
-	struct htab by_addr;
+	struct maps_backend *by_addr; /* those that are known */
 };
 
 /* Knows what is in nlb_backends already. 0 or -ENOMEM. */

@@ -178,16 +178,8 @@ static void commit(struct maps *m, const struct msg_batch *batch)
 
 /* ---- counters ---- */
 
-struct stats_run {
-	struct maps *m;
-	const struct nlb_counters *counters;
-};
-
-static void send_vip_stats(struct htab_node *node, void *arg)
+static void send_vip_stats(struct maps *m, const struct maps_vip *vip, const struct nlb_counters *c)
 {
-	const struct maps_vip *vip = container_of(node, struct maps_vip, node);
-	const struct stats_run *run = arg;
-	const struct nlb_counters *c = &run->counters[vip->number];
 	struct msg_stats_vip msg = {
 		.vip = vip->addr,
 		.packets = c->packets,
@@ -195,18 +187,17 @@ static void send_vip_stats(struct htab_node *node, void *arg)
 		.dropped = c->dropped,
 	};
 
-	send_parent(run->m, MSG_MAPS_STATS_VIP, &msg, sizeof(msg));
+	send_parent(m, MSG_MAPS_STATS_VIP, &msg, sizeof(msg));
 }
 
 static void send_stats(struct maps *m, const struct msg_batch *batch)
 {
 	_cleanup_free_ struct nlb_counters *counters = maps_stats_all_vips(&m->table);
-	struct stats_run run = {.m = m, .counters = counters};
 	struct nlb_reasons reasons;
 	int r;
 
-	if (counters)
-		htab_each(&m->table.vips, send_vip_stats, &run);
+	for (const struct maps_vip *v = m->table.vips; v && counters; v = v->hh.next)
+		send_vip_stats(m, v, &counters[v->number]);
 	r = maps_stats_reasons(&m->table, &reasons);
 	if (r < 0 || !counters)
 		log_warning("counters cannot be read", "error=\"%s\"", strerror(r ? -r : errno));

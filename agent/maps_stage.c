@@ -14,18 +14,6 @@
 #include "maps_stage.h"
 #include "util.h"
 
-static bool vip_eq(const struct htab_node *node, const void *key)
-{
-	return addr_cmp(&container_of(node, const struct maps_stage_vip, node)->addr, key) == 0;
-}
-
-static bool svc_eq(const struct htab_node *node, const void *key)
-{
-	const struct maps_stage_svc *op = container_of(node, const struct maps_stage_svc, node);
-
-	return memcmp(&op->key, key, sizeof(op->key)) == 0;
-}
-
 /* The list with room for one more pointer, wherever it is then; or NULL. */
 static void *reserve(void *list, size_t n, size_t *cap)
 {
@@ -39,14 +27,20 @@ static void *reserve(void *list, size_t n, size_t *cap)
 	return list;
 }
 
+static struct maps_stage_vip *find_vip(const struct maps_stage *s, const struct addr *a)
+{
+	struct maps_stage_vip *op;
+
+	HASH_FIND(hh, s->vips, a, sizeof(*a), op);
+	return op;
+}
+
 static struct maps_stage_vip *vip_op(struct maps_stage *s, const struct addr *a)
 {
-	uint64_t hash = htab_hash(a->b, sizeof(a->b), 0);
-	struct htab_node *node = htab_find(&s->vips, hash, vip_eq, a);
-	struct maps_stage_vip *op, **list;
+	struct maps_stage_vip *op = find_vip(s, a), **list;
 
-	if (node)
-		return container_of(node, struct maps_stage_vip, node);
+	if (op)
+		return op;
 	list = reserve(s->vip_ops, s->n_vips, &s->cap_vips);
 	if (!list)
 		return NULL;
@@ -55,7 +49,8 @@ static struct maps_stage_vip *vip_op(struct maps_stage *s, const struct addr *a)
 	if (!op)
 		return NULL;
 	op->addr = *a;
-	if (htab_add(&s->vips, &op->node, hash) < 0) {
+	HASH_ADD(hh, s->vips, addr, sizeof(*a), op);
+	if (!HASH_ADDED(hh, op)) {
 		free(op);
 		return NULL;
 	}
@@ -67,14 +62,11 @@ static struct maps_stage_svc *svc_op(struct maps_stage *s, const struct msg_svc 
 {
 	struct maps_stage_svc *op, **list;
 	struct nlb_svc_key key;
-	struct htab_node *node;
-	uint64_t hash;
 
 	maps_table_key(&key, &msg->vip, msg->protocol, msg->port);
-	hash = htab_hash(&key, sizeof(key), 0);
-	node = htab_find(&s->services, hash, svc_eq, &key);
-	if (node)
-		return container_of(node, struct maps_stage_svc, node);
+	HASH_FIND(hh, s->services, &key, sizeof(key), op);
+	if (op)
+		return op;
 	list = reserve(s->svc_ops, s->n_svcs, &s->cap_svcs);
 	if (!list)
 		return NULL;
@@ -83,7 +75,8 @@ static struct maps_stage_svc *svc_op(struct maps_stage *s, const struct msg_svc 
 	if (!op)
 		return NULL;
 	op->key = key;
-	if (htab_add(&s->services, &op->node, hash) < 0) {
+	HASH_ADD(hh, s->services, key, sizeof(key), op);
+	if (!HASH_ADDED(hh, op)) {
 		free(op);
 		return NULL;
 	}
@@ -101,14 +94,14 @@ static void svc_op_free(struct maps_stage_svc *op)
 
 void maps_stage_clear(struct maps_stage *s)
 {
+	HASH_CLEAR(hh, s->vips);
+	HASH_CLEAR(hh, s->services);
 	for (size_t i = 0; i < s->n_vips; i++)
 		free(s->vip_ops[i]);
 	for (size_t i = 0; i < s->n_svcs; i++)
 		svc_op_free(s->svc_ops[i]);
 	free(s->vip_ops);
 	free(s->svc_ops);
-	htab_done(&s->vips);
-	htab_done(&s->services);
 	*s = (struct maps_stage){};
 }
 
@@ -120,7 +113,7 @@ static void drop_services(struct maps_stage *s, const struct addr *vip)
 
 		if (!op || addr_cmp(&op->msg.vip, vip) != 0)
 			continue;
-		htab_del(&s->services, &op->node);
+		HASH_DELETE(hh, s->services, op);
 		svc_op_free(op);
 		s->svc_ops[i] = NULL;
 	}
@@ -209,10 +202,9 @@ static void apply_svc(struct maps_stage_svc *op, struct maps_table *t,
 
 static bool vip_goes(const struct maps_stage *s, const struct addr *vip)
 {
-	struct htab_node *node =
-		htab_find(&s->vips, htab_hash(vip->b, sizeof(vip->b), 0), vip_eq, vip);
+	const struct maps_stage_vip *op = find_vip(s, vip);
 
-	return node && container_of(node, struct maps_stage_vip, node)->del;
+	return op && op->del;
 }
 
 static void apply_removals(struct maps_stage *s, struct maps_table *t)
@@ -246,7 +238,7 @@ void maps_stage_apply(struct maps_stage *s, struct maps_table *t,
 		if (!op || op->del || vip_goes(s, &op->msg.vip) || !maps_table_svc(t, &op->key))
 			continue;
 		apply_svc(op, t, report, user);
-		htab_del(&s->services, &op->node);
+		HASH_DELETE(hh, s->services, op);
 		svc_op_free(op);
 		s->svc_ops[i] = NULL;
 	}

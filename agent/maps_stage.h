@@ -9,13 +9,13 @@
 
 #include <stdbool.h>
 
-#include "htab.h"
+#include "hash.h"
 #include "maglev.h"
 #include "maps_table.h"
 #include "msg.h"
 
 struct maps_stage_vip {
-	struct htab_node node;
+	UT_hash_handle hh; /* by addr */
 	struct addr addr;
 	bool del; /* remove it, with all its services, first */
 	bool set; /* then (again) have it */
@@ -23,7 +23,7 @@ struct maps_stage_vip {
 };
 
 struct maps_stage_svc {
-	struct htab_node node;
+	UT_hash_handle hh; /* by key */
 	struct nlb_svc_key key;
 	struct msg_svc msg;
 	bool del;
@@ -31,7 +31,8 @@ struct maps_stage_svc {
 };
 
 struct maps_stage {
-	struct htab vips, services;
+	struct maps_stage_vip *vips;
+	struct maps_stage_svc *services;
 	/* In the order of arrival; an entry may be NULL. */
 	struct maps_stage_vip **vip_ops;
 	struct maps_stage_svc **svc_ops;

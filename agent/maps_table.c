@@ -25,23 +25,6 @@
 
 /* ---- looking up ---- */
 
-static bool vip_eq(const struct htab_node *node, const void *key)
-{
-	return addr_cmp(&container_of(node, const struct maps_vip, node)->addr, key) == 0;
-}
-
-static bool svc_eq(const struct htab_node *node, const void *key)
-{
-	const struct maps_svc *svc = container_of(node, const struct maps_svc, node);
-
-	return memcmp(&svc->key, key, sizeof(svc->key)) == 0;
-}
-
-static uint64_t hash_key(const struct nlb_svc_key *key)
-{
-	return htab_hash(key, sizeof(*key), 0);
-}
-
 void maps_table_key(struct nlb_svc_key *ret, const struct addr *vip, uint8_t protocol,
 		    uint16_t port)
 {
@@ -54,16 +37,18 @@ void maps_table_key(struct nlb_svc_key *ret, const struct addr *vip, uint8_t pro
 
 struct maps_vip *maps_table_vip(const struct maps_table *t, const struct addr *a)
 {
-	struct htab_node *node = htab_find(&t->vips, htab_hash(a->b, sizeof(a->b), 0), vip_eq, a);
+	struct maps_vip *vip;
 
-	return node ? container_of(node, struct maps_vip, node) : NULL;
+	HASH_FIND(hh, t->vips, a, sizeof(*a), vip);
+	return vip;
 }
 
 struct maps_svc *maps_table_svc(const struct maps_table *t, const struct nlb_svc_key *key)
 {
-	struct htab_node *node = htab_find(&t->services, hash_key(key), svc_eq, key);
+	struct maps_svc *svc;
 
-	return node ? container_of(node, struct maps_svc, node) : NULL;
+	HASH_FIND(hh, t->services, key, sizeof(*key), svc);
+	return svc;
 }
 
 /* ---- the hash maps ---- */
@@ -110,13 +95,12 @@ static int clear_vip_counters(const struct maps_table *t, uint32_t number)
 
 int maps_table_add_vip(struct maps_table *t, struct maps_vip *vip)
 {
-	return htab_add(&t->vips, &vip->node, htab_hash(vip->addr.b, sizeof(vip->addr.b), 0));
+	HASH_ADD(hh, t->vips, addr, sizeof(vip->addr), vip);
+	return HASH_ADDED(hh, vip) ? 0 : -ENOMEM;
 }
 
 int maps_table_add_svc(struct maps_table *t, struct maps_svc *svc)
 {
-	int r;
-
 	if (t->n_all == t->cap_all) {
 		size_t cap = MAX2((size_t)64, t->cap_all * 2);
 		struct maps_svc **grown = reallocarray(t->all, cap, sizeof(*grown));
@@ -126,9 +110,9 @@ int maps_table_add_svc(struct maps_table *t, struct maps_svc *svc)
 		t->all = grown;
 		t->cap_all = cap;
 	}
-	r = htab_add(&t->services, &svc->node, hash_key(&svc->key));
-	if (r < 0)
-		return r;
+	HASH_ADD(hh, t->services, key, sizeof(svc->key), svc);
+	if (!HASH_ADDED(hh, svc))
+		return -ENOMEM;
 	svc->pos = t->n_all;
 	t->all[t->n_all++] = svc;
 	svc->next = svc->vip->services;
@@ -152,13 +136,14 @@ static void svc_forget(struct maps_table *t, struct maps_svc *svc)
 	*at = svc->next;
 	t->all[svc->pos] = t->all[--t->n_all];
 	t->all[svc->pos]->pos = svc->pos;
-	htab_del(&t->services, &svc->node);
+	HASH_DELETE(hh, t->services, svc);
 	svc_free(svc);
 }
 
-static void free_vip(struct htab_node *node, void *arg _unused_)
+static void vip_free(struct maps_table *t, struct maps_vip *vip)
 {
-	free(container_of(node, struct maps_vip, node));
+	HASH_DELETE(hh, t->vips, vip);
+	free(vip);
 }
 
 int maps_table_init(struct maps_table *t, struct maps_bpf *bpf, struct neigh *neigh)
@@ -183,12 +168,12 @@ int maps_table_init(struct maps_table *t, struct maps_bpf *bpf, struct neigh *ne
 
 void maps_table_done(struct maps_table *t)
 {
+	HASH_CLEAR(hh, t->services);
 	for (size_t i = 0; i < t->n_all; i++)
 		svc_free(t->all[i]);
 	free(t->all);
-	htab_each(&t->vips, free_vip, NULL);
-	htab_done(&t->vips);
-	htab_done(&t->services);
+	while (t->vips)
+		vip_free(t, t->vips);
 	maps_numbers_done(&t->vip_numbers);
 	maps_numbers_done(&t->svc_numbers);
 	maps_rings_done(&t->rings);
@@ -216,8 +201,11 @@ static int vip_new(struct maps_table *t, const struct addr *a, uint32_t flags)
 	}
 	value.index = vip->number;
 	r = maps_table_add_vip(t, vip);
-	if (r < 0)
-		goto fail;
+	if (r < 0) {
+		maps_numbers_put(&t->vip_numbers, &t->grace, vip->number);
+		free(vip);
+		return r;
+	}
 	r = clear_vip_counters(t, vip->number);
 	if (r == 0)
 		r = hash_settle(t);
@@ -225,10 +213,8 @@ static int vip_new(struct maps_table *t, const struct addr *a, uint32_t flags)
 		r = hash_put(t->bpf->vips_fd, a->b, &value, BPF_NOEXIST);
 	if (r == 0)
 		return 0;
-	htab_del(&t->vips, &vip->node);
-fail:
 	maps_numbers_put(&t->vip_numbers, &t->grace, vip->number);
-	free(vip);
+	vip_free(t, vip);
 	return r;
 }
 
@@ -267,8 +253,7 @@ int maps_table_vip_del(struct maps_table *t, struct maps_vip *vip)
 	if (r < 0)
 		return r;
 	maps_numbers_put(&t->vip_numbers, &t->grace, vip->number);
-	htab_del(&t->vips, &vip->node);
-	free(vip);
+	vip_free(t, vip);
 	return 0;
 }
 

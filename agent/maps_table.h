@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "htab.h"
+#include "hash.h"
 #include "maglev.h"
 #include "maps_backend.h"
 #include "maps_bpf.h"
@@ -20,7 +20,7 @@
 #include "msg.h"
 
 struct maps_vip {
-	struct htab_node node;
+	UT_hash_handle hh; /* by addr */
 	struct addr addr;
 	uint32_t number; /* in nlb_vip_stats */
 	uint32_t flags;
@@ -37,7 +37,7 @@ struct maps_proof {
 };
 
 struct maps_svc {
-	struct htab_node node;
+	UT_hash_handle hh; /* by key */
 	struct nlb_svc_key key;
 	struct maps_vip *vip;
 	struct maps_svc *next; /* of the same VIP */
@@ -60,7 +60,8 @@ struct maps_table {
 	struct maps_backends backends;
 	struct maps_rings rings;
 	struct maps_numbers vip_numbers, svc_numbers;
-	struct htab vips, services;
+	struct maps_vip *vips;
+	struct maps_svc *services;
 	struct maps_svc **all; /* services in no order */
 	size_t n_all, cap_all;
 	uint64_t hash_epoch; /* in which an element last left one of the hash maps */

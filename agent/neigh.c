@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "htab.h"
+#include "hash.h"
 #include "log.h"
 #include "neigh.h"
 #include "neigh_rtnl.h"
@@ -35,7 +35,7 @@
 #define NUD_USABLE  (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
 
 struct neigh_hop {
-	struct htab_node node;
+	UT_hash_handle hh; /* by path */
 	struct neigh_path path;
 	uint32_t refs;	     /* targets whose route has it */
 	uint64_t checked_ns; /* 0: never */
@@ -44,7 +44,7 @@ struct neigh_hop {
 };
 
 struct neigh_target {
-	struct htab_node node;
+	UT_hash_handle hh; /* by addr */
 	struct addr addr;
 	size_t pos; /* in neigh.targets */
 	size_t n_hops;
@@ -59,45 +59,28 @@ struct neigh {
 	struct mnl_socket *events;
 	struct loop_io io;
 	struct loop_timer timer;
-	struct htab by_addr; /* targets */
-	struct htab by_path; /* hops */
+	struct neigh_target *by_addr;
+	struct neigh_hop *by_path;
 	struct neigh_target **targets;
 	size_t n_targets, cap_targets;
 	size_t next; /* target at which the next portion begins */
 	bool again;  /* something changed during the round */
 };
 
-static bool target_eq(const struct htab_node *node, const void *key)
-{
-	return addr_cmp(&container_of(node, const struct neigh_target, node)->addr, key) == 0;
-}
-
-static bool hop_eq(const struct htab_node *node, const void *key)
-{
-	const struct neigh_path *a = &container_of(node, const struct neigh_hop, node)->path;
-	const struct neigh_path *b = key;
-
-	return a->ifindex == b->ifindex && addr_cmp(&a->via, &b->via) == 0;
-}
-
-static uint64_t hash_path(const struct neigh_path *p)
-{
-	return htab_hash(p->via.b, sizeof(p->via.b), p->ifindex);
-}
-
 static struct neigh_hop *find_hop(const struct neigh *n, const struct neigh_path *p)
 {
-	struct htab_node *node = htab_find(&n->by_path, hash_path(p), hop_eq, p);
+	struct neigh_hop *h;
 
-	return node ? container_of(node, struct neigh_hop, node) : NULL;
+	HASH_FIND(hh, n->by_path, p, sizeof(*p), h);
+	return h;
 }
 
 static struct neigh_target *find_target(const struct neigh *n, const struct addr *a)
 {
-	struct htab_node *node =
-		htab_find(&n->by_addr, htab_hash(a->b, sizeof(a->b), 0), target_eq, a);
+	struct neigh_target *t;
 
-	return node ? container_of(node, struct neigh_target, node) : NULL;
+	HASH_FIND(hh, n->by_addr, a, sizeof(*a), t);
+	return t;
 }
 
 static struct neigh_hop *hop_ref(struct neigh *n, const struct neigh_path *p)
@@ -109,7 +92,8 @@ static struct neigh_hop *hop_ref(struct neigh *n, const struct neigh_path *p)
 		if (!h)
 			return NULL;
 		h->path = *p;
-		if (htab_add(&n->by_path, &h->node, hash_path(p)) < 0) {
+		HASH_ADD(hh, n->by_path, path, sizeof(*p), h);
+		if (!HASH_ADDED(hh, h)) {
 			free(h);
 			return NULL;
 		}
@@ -125,7 +109,7 @@ static void hop_unref(struct neigh *n, struct neigh_hop *h)
 	/* The interface may be gone by now, and the entry with it. */
 	if (h->managed)
 		neigh_rtnl_use(&n->rtnl, &h->path, false);
-	htab_del(&n->by_path, &h->node);
+	HASH_DELETE(hh, n->by_path, h);
 	free(h);
 }
 
@@ -158,7 +142,7 @@ static bool same_hops(const struct neigh_target *t, const struct neigh_path *pat
 	if ((size_t)n != t->n_hops)
 		return false;
 	for (int i = 0; i < n; i++)
-		if (!hop_eq(&t->hops[i]->node, &paths[i]))
+		if (memcmp(&t->hops[i]->path, &paths[i], sizeof(paths[i])) != 0)
 			return false;
 	return true;
 }
@@ -351,17 +335,11 @@ int neigh_new(struct loop *l, const struct neigh_ops *ops, void *user, struct ne
 	return 0;
 }
 
-static void free_target(struct htab_node *node, void *arg _unused_)
+static void target_free(struct neigh *n, struct neigh_target *t)
 {
-	struct neigh_target *t = container_of(node, struct neigh_target, node);
-
+	HASH_DELETE(hh, n->by_addr, t);
 	free(t->hops);
 	free(t);
-}
-
-static void free_hop(struct htab_node *node, void *arg _unused_)
-{
-	free(container_of(node, struct neigh_hop, node));
 }
 
 /* Marks stay: an agent that ends leaves the traffic as it is. */
@@ -374,10 +352,14 @@ void neigh_free(struct neigh *n)
 	if (n->events)
 		mnl_socket_close(n->events);
 	neigh_rtnl_close(&n->rtnl);
-	htab_each(&n->by_addr, free_target, NULL);
-	htab_each(&n->by_path, free_hop, NULL);
-	htab_done(&n->by_addr);
-	htab_done(&n->by_path);
+	while (n->by_addr)
+		target_free(n, n->by_addr);
+	while (n->by_path) {
+		struct neigh_hop *h = n->by_path;
+
+		HASH_DELETE(hh, n->by_path, h);
+		free(h);
+	}
 	free(n->targets);
 	free(n);
 }
@@ -402,7 +384,8 @@ void neigh_want(struct neigh *n, const struct addr *a)
 		return;
 	t->addr = *a;
 	t->pos = n->n_targets;
-	if (htab_add(&n->by_addr, &t->node, htab_hash(a->b, sizeof(a->b), 0)) < 0) {
+	HASH_ADD(hh, n->by_addr, addr, sizeof(*a), t);
+	if (!HASH_ADDED(hh, t)) {
 		free(t);
 		return;
 	}
@@ -425,6 +408,5 @@ void neigh_unwant(struct neigh *n, const struct addr *a)
 	n->next = MIN2(n->next, n->n_targets);
 	for (size_t i = 0; i < t->n_hops; i++)
 		hop_unref(n, t->hops[i]);
-	htab_del(&n->by_addr, &t->node);
-	free_target(&t->node, NULL);
+	target_free(n, t);
 }
