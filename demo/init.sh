@@ -8,6 +8,9 @@ name=$1
 dir=$2
 
 mount --make-rprivate /
+# shellcheck source=scripts/reach.sh
+. scripts/reach.sh
+reachable "$PWD"
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t bpf bpf /sys/fs/bpf

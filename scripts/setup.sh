@@ -12,6 +12,7 @@
 # A step is done when its stamp in build/stamp/ holds the digest of what went into it, so
 # a second run takes a second, and an interrupted run goes on where it was.
 set -euo pipefail
+umask 022
 cd "$(dirname "$0")/.."
 
 readonly FRR_VERSION=10.3

@@ -49,6 +49,9 @@ overlay() {
 inside() {
 	local place
 	mount --make-rprivate /
+	# shellcheck source=scripts/reach.sh
+	. "$root/scripts/reach.sh"
+	reachable "$root"
 	mkdir -p "$work/overlay"
 	mount -t tmpfs tmpfs "$work/overlay"
 	for place in /etc /run /var/lib /var/log /var/tmp; do
