@@ -16,6 +16,7 @@
 #include "api_int.h"
 #include "api_listen.h"
 #include "log.h"
+#include "sbuf.h"
 
 #define API_IDLE_S   30u
 #define API_STATS_MS 2000u
@@ -54,13 +55,19 @@ static enum MHD_Result answer(struct api_call *call)
 	struct MHD_Response *resp;
 	enum MHD_Result ok;
 	char allow[64] = "";
+	size_t len = 0;
+	char *text = jput_text(&req->out, &len);
 
-	if (!sbuf_ok(&req->out))
+	if (!text) {
 		api_error(req, 500, NULL, "out of memory");
-	resp = MHD_create_response_from_buffer(req->out.len, req->out.data ? req->out.data : "",
-					       MHD_RESPMEM_MUST_COPY);
-	if (!resp)
+		text = jput_text(&req->out, &len);
+	}
+	/* It frees text, unless it fails. */
+	resp = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+	if (!resp) {
+		free(text);
 		return MHD_NO;
+	}
 	MHD_add_response_header(resp, "Content-Type", "application/json");
 	for (unsigned int m = 0; m < API_METHODS; m++)
 		if (req->allow & 1u << m)
@@ -96,14 +103,13 @@ static void wake_all(struct api *a, bool ok)
 		stop_waiting(call);
 		call->answered = true;
 		if (ok)
-			api_stats_write(&a->stats, &call->req.out);
+			jput_share(&call->req.out, &a->stats.doc);
 		else
 			api_error(&call->req, 504, NULL, "the maps child does not answer");
 		call->suspended = false;
 		MHD_resume_connection(call->conn);
 	}
-	api_stats_done(&a->stats);
-	a->stats = (struct api_stats){0};
+	jput_done(&a->stats.doc);
 	/* Its descriptor does not become readable by a resumption. */
 	loop_timer_in(a->parent->loop, &a->mhd_timer, 0, on_mhd_timer);
 }
@@ -144,12 +150,11 @@ void api_stats(struct api *a, uint16_t type, const void *data, size_t len)
 	if (!api_stats_add(&a->stats, type, data, len))
 		return;
 	if (len == sizeof(*end) && end->seq == a->stats_seq) {
-		wake_all(a, sbuf_ok(&a->stats.vips) && sbuf_ok(&a->stats.reasons));
+		wake_all(a, true);
 		return;
 	}
 	/* An answer that came too late for those who had asked. */
-	api_stats_done(&a->stats);
-	a->stats = (struct api_stats){0};
+	jput_done(&a->stats.doc);
 }
 
 /* ---- requests ---- */
@@ -233,7 +238,7 @@ static void on_completed(void *user _unused_, struct MHD_Connection *conn _unuse
 		return;
 	stop_waiting(call);
 	sbuf_done(&call->body);
-	sbuf_done(&call->req.out);
+	jput_done(&call->req.out);
 	free(call);
 	*state = NULL;
 }
@@ -348,6 +353,6 @@ void api_free(struct api *a)
 	if (a->mhd)
 		MHD_stop_daemon(a->mhd);
 	close(a->listen_fd);
-	api_stats_done(&a->stats);
+	jput_done(&a->stats.doc);
 	free(a);
 }

@@ -8,8 +8,8 @@
 #include "api.h"
 #include "core_int.h"
 #include "jget.h"
+#include "jput.h"
 #include "parent.h"
-#include "sbuf.h"
 
 #define API_PARTS_MAX 10
 
@@ -43,7 +43,7 @@ struct api_request {
 
 	unsigned int status;
 	unsigned int allow; /* bits 1 << enum api_method, for 405 */
-	struct sbuf out;
+	struct jput_doc out;
 };
 
 /*
@@ -73,10 +73,9 @@ enum api_result api_post_accept(struct api_request *req);
 
 /* The counters as they come in, frame by frame; true after the last one. */
 struct api_stats {
-	struct sbuf vips, reasons;
+	struct jput_doc doc;
+	struct jput reasons, vips; /* of doc */
 };
 bool api_stats_add(struct api_stats *s, uint16_t type, const void *data, size_t len);
-void api_stats_write(struct api_stats *s, struct sbuf *out);
-void api_stats_done(struct api_stats *s);
 
 #endif

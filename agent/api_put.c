@@ -63,7 +63,7 @@ static enum api_result changed(struct api_request *req, int r)
 		return api_error(req, 500, NULL, "%s", strerror(-r));
 	parent_kick(req->parent);
 	req->status = 200;
-	sbuf_puts(&req->out, "{\"status\":\"ok\"}\n");
+	jput_str(jput_begin(&req->out), "status", "ok");
 	return API_DONE;
 }
 

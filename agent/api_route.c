@@ -43,6 +43,7 @@ static const struct api_path api_paths[] = {
 enum api_result api_error(struct api_request *req, unsigned int status, const char *field,
 			  const char *fmt, ...)
 {
+	struct jput b;
 	char text[256];
 	va_list ap;
 
@@ -50,12 +51,10 @@ enum api_result api_error(struct api_request *req, unsigned int status, const ch
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	req->status = status;
-	sbuf_reset(&req->out);
-	sbuf_puts(&req->out, "{");
-	sbuf_kv_str(&req->out, "error", text);
+	b = jput_begin(&req->out);
+	jput_str(b, "error", text);
 	if (field)
-		sbuf_kv_str(&req->out, "field", field);
-	sbuf_puts(&req->out, "}\n");
+		jput_str(b, "field", field);
 	return API_DONE;
 }
 

@@ -12,9 +12,9 @@
 #define NLB_AGENT_CORE_H
 
 #include "config.h"
+#include "jput.h"
 #include "model.h"
 #include "msg.h"
-#include "sbuf.h"
 
 struct core;
 struct core_vip;
@@ -113,15 +113,15 @@ void core_verdicts_forget(struct core *c);
 
 void core_each_vip(struct core *c, void (*fn)(const struct core_vip *v, void *arg), void *arg);
 
-/* Every known verdict as "digest":state, and every override, into an open object or array. */
-void core_verdicts_write(struct core *c, struct sbuf *b);
-void core_overrides_write(struct core *c, struct sbuf *b);
+/* Every known verdict as "digest":state, into an object; every override, into an array. */
+void core_verdicts_write(struct core *c, struct jput b);
+void core_overrides_write(struct core *c, struct jput b);
 
 /* The "vip" line for nlbd; the backends may be left out when it gets too long. */
-void core_feed_write(const struct core_vip *v, bool backends, struct sbuf *b);
+void core_feed_write(const struct core_vip *v, bool backends, struct jput b);
 
 /* The scheduler's status document; and: it has been delivered as last written. */
-void core_report_write(struct core *c, struct sbuf *b);
+void core_report_write(struct core *c, struct jput b);
 void core_report_done(struct core *c);
 
 #endif

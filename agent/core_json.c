@@ -15,57 +15,51 @@ void core_each_vip(struct core *c, void (*fn)(const struct core_vip *v, void *ar
 			fn(v, arg);
 }
 
-static void write_backend(const struct core_backend *be, struct sbuf *b)
+static void write_backend(const struct core_backend *be, struct jput b)
 {
 	char reason[HC_REASON_LEN];
 
-	sbuf_item(b);
-	sbuf_puts(b, "{");
-	sbuf_kv_addr(b, "address", &be->conf.addr);
-	sbuf_kv_u64(b, "weight", be->conf.weight);
-	sbuf_kv_str(b, "state", core_be_state_str(be->state));
+	jput_addr(b, "address", &be->conf.addr);
+	jput_u64(b, "weight", be->conf.weight);
+	jput_str(b, "state", core_be_state_str(be->state));
 	core_backend_reason(be, reason, sizeof(reason));
 	if (reason[0])
-		sbuf_kv_str(b, "reason", reason);
-	sbuf_puts(b, "}");
+		jput_str(b, "reason", reason);
 }
 
-void core_feed_write(const struct core_vip *v, bool backends, struct sbuf *b)
+static void write_port(const struct core_port *p, bool backends, struct jput b)
 {
-	sbuf_puts(b, "{");
-	sbuf_key(b, "vip");
-	sbuf_puts(b, "{");
-	sbuf_kv_addr(b, "address", &v->conf.addr);
-	sbuf_kv_u64(b, "enabled", v->n_enabled);
-	sbuf_kv_u64(b, "total", v->n_total);
-	sbuf_kv_bool(b, "ready", v->ready);
-	sbuf_kv_u64(b, "tag", v->conf.tag);
-	sbuf_kv_u64(b, "revision", v->conf.desired_revision);
-	if (v->conf.id[0])
-		sbuf_kv_str(b, "id", v->conf.id);
-	if (!v->ready && v->why[0])
-		sbuf_kv_str(b, "reason", v->why);
-	sbuf_key(b, "ports");
-	sbuf_puts(b, "[");
-	for (size_t i = 0; i < v->n_ports; i++) {
-		const struct core_port *p = &v->ports[i];
+	struct jput all;
 
-		sbuf_item(b);
-		sbuf_puts(b, "{");
-		sbuf_kv_str(b, "protocol", model_protocol_str(p->conf->protocol));
-		sbuf_kv_u64(b, "port", p->conf->port);
-		sbuf_kv_u64(b, "enabled", p->n_enabled);
-		sbuf_kv_u64(b, "total", p->n_backends);
-		if (backends) {
-			sbuf_key(b, "backends");
-			sbuf_puts(b, "[");
-			for (size_t j = 0; j < p->n_backends; j++)
-				write_backend(&p->backends[j], b);
-			sbuf_puts(b, "]");
-		}
-		sbuf_puts(b, "}");
-	}
-	sbuf_puts(b, "]}}\n");
+	jput_str(b, "protocol", model_protocol_str(p->conf->protocol));
+	jput_u64(b, "port", p->conf->port);
+	jput_u64(b, "enabled", p->n_enabled);
+	jput_u64(b, "total", p->n_backends);
+	if (!backends)
+		return;
+	all = jput_array(b, "backends");
+	for (size_t i = 0; i < p->n_backends; i++)
+		write_backend(&p->backends[i], jput_object(all, NULL));
+}
+
+void core_feed_write(const struct core_vip *v, bool backends, struct jput b)
+{
+	struct jput ports;
+
+	b = jput_object(b, "vip");
+	jput_addr(b, "address", &v->conf.addr);
+	jput_u64(b, "enabled", v->n_enabled);
+	jput_u64(b, "total", v->n_total);
+	jput_bool(b, "ready", v->ready);
+	jput_u64(b, "tag", v->conf.tag);
+	jput_u64(b, "revision", v->conf.desired_revision);
+	if (v->conf.id[0])
+		jput_str(b, "id", v->conf.id);
+	if (!v->ready && v->why[0])
+		jput_str(b, "reason", v->why);
+	ports = jput_array(b, "ports");
+	for (size_t i = 0; i < v->n_ports; i++)
+		write_port(&v->ports[i], backends, jput_object(ports, NULL));
 }
 
 /* ---- the scheduler's status ---- */
@@ -120,21 +114,19 @@ const char *core_report_state(const struct core_vip *v, const char **ret_reason)
 	return "ready";
 }
 
-static void write_synced(struct sbuf *b, const char *id, const char *address, uint64_t revision,
+static void write_synced(struct jput b, const char *id, const char *address, uint64_t revision,
 			 const char *state, const char *reason)
 {
-	sbuf_item(b);
-	sbuf_puts(b, "{");
-	sbuf_kv_str(b, "id", id);
-	sbuf_kv_str(b, "address", address);
-	sbuf_kv_u64(b, "revision", revision);
-	sbuf_kv_str(b, "state", state);
+	b = jput_object(b, NULL);
+	jput_str(b, "id", id);
+	jput_str(b, "address", address);
+	jput_u64(b, "revision", revision);
+	jput_str(b, "state", state);
 	if (reason[0])
-		sbuf_kv_str(b, "reason", reason);
-	sbuf_puts(b, "}");
+		jput_str(b, "reason", reason);
 }
 
-static void report_vip(struct core_vip *v, struct sbuf *b)
+static void report_vip(struct core_vip *v, struct jput b)
 {
 	char address[ADDR_STRLEN];
 	const char *reason, *state;
@@ -150,27 +142,24 @@ static void report_vip(struct core_vip *v, struct sbuf *b)
 		     reason);
 }
 
-void core_report_write(struct core *c, struct sbuf *b)
+void core_report_write(struct core *c, struct jput b)
 {
 	const struct model *m = c->model;
+	struct jput held, synced;
 
-	sbuf_puts(b, "{");
-	sbuf_kv_u64(b, "revision", m ? m->revision : 0);
-	sbuf_kv_str(b, "node", c->cfg->node_name);
-	sbuf_kv_bool(b, "dataplane", c->dataplane_up);
+	jput_u64(b, "revision", m ? m->revision : 0);
+	jput_str(b, "node", c->cfg->node_name);
+	jput_bool(b, "dataplane", c->dataplane_up);
 	if (c->held) {
-		sbuf_key(b, "held");
-		sbuf_puts(b, "{");
-		sbuf_kv_u64(b, "revision", c->held->revision);
-		sbuf_kv_str(b, "reason",
-			    c->held_why == CORE_OLDER ? "older than the one that runs"
-						      : "removes too many VIPs at once");
-		sbuf_puts(b, "}");
+		held = jput_object(b, "held");
+		jput_u64(held, "revision", c->held->revision);
+		jput_str(held, "reason",
+			 c->held_why == CORE_OLDER ? "older than the one that runs"
+						   : "removes too many VIPs at once");
 	}
-	sbuf_key(b, "synced");
-	sbuf_puts(b, "[");
+	synced = jput_array(b, "synced");
 	for (struct core_vip *v = c->vips; v; v = v->hh.next)
-		report_vip(v, b);
+		report_vip(v, synced);
 	for (size_t i = 0; m && i < m->n_refusals; i++) {
 		const struct model_refusal *r = &m->refusals[i];
 		struct core_vip *v;
@@ -179,10 +168,9 @@ void core_report_write(struct core *c, struct sbuf *b)
 		/* One that runs in an earlier form is reported above. */
 		v = addr_parse(r->address, &a) == 0 ? core_vip_find(c, &a) : NULL;
 		if (!v || v->refusal != r)
-			write_synced(b, r->id, r->address, r->desired_revision, "failed",
+			write_synced(synced, r->id, r->address, r->desired_revision, "failed",
 				     r->reason);
 	}
-	sbuf_puts(b, "]}\n");
 }
 
 void core_report_done(struct core *c)

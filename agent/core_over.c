@@ -6,6 +6,7 @@
  * may still ask for it.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core_int.h"
@@ -149,22 +150,19 @@ size_t core_overrides_count(const struct core *c)
 	return HASH_COUNT(c->overrides);
 }
 
-static void write_override(const struct core_override *o, struct sbuf *b)
+static void write_override(const struct core_override *o, struct jput b)
 {
-	sbuf_item(b);
-	sbuf_puts(b, "{");
-	sbuf_kv_addr(b, "vip", &o->key.vip);
-	sbuf_kv_str(b, "protocol", model_protocol_str(o->key.protocol));
-	sbuf_kv_u64(b, "port", o->key.port);
-	sbuf_kv_addr(b, "backend", &o->key.backend);
-	sbuf_kv_str(b, "admin", model_admin_str(o->admin));
-	sbuf_puts(b, "}");
+	jput_addr(b, "vip", &o->key.vip);
+	jput_str(b, "protocol", model_protocol_str(o->key.protocol));
+	jput_u64(b, "port", o->key.port);
+	jput_addr(b, "backend", &o->key.backend);
+	jput_str(b, "admin", model_admin_str(o->admin));
 }
 
-void core_overrides_write(struct core *c, struct sbuf *b)
+void core_overrides_write(struct core *c, struct jput b)
 {
 	for (const struct core_override *o = c->overrides; o; o = o->hh.next)
-		write_override(o, b);
+		write_override(o, jput_object(b, NULL));
 }
 
 /* ---- verdicts ---- */
@@ -251,18 +249,16 @@ void core_verdicts_forget(struct core *c)
 	}
 }
 
-static void write_verdict(const struct core_cond *cond, struct sbuf *b)
+void core_verdicts_write(struct core *c, struct jput b)
 {
-	if (cond->state == MSG_HC_UNKNOWN)
-		return;
-	sbuf_item(b);
-	sbuf_printf(b, "\"%016" PRIx64 "\":%u", cond->digest, cond->state);
-}
+	char digest[17];
 
-void core_verdicts_write(struct core *c, struct sbuf *b)
-{
-	for (const struct core_cond *cond = c->conds_by_id; cond; cond = cond->by_id.next)
-		write_verdict(cond, b);
+	for (const struct core_cond *cond = c->conds_by_id; cond; cond = cond->by_id.next) {
+		if (cond->state == MSG_HC_UNKNOWN)
+			continue;
+		snprintf(digest, sizeof(digest), "%016" PRIx64, cond->digest);
+		jput_u64(b, digest, cond->state);
+	}
 }
 
 void core_overrides_done(struct core *c)

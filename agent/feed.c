@@ -13,7 +13,9 @@
 
 #include "feed.h"
 #include "jget.h"
+#include "jput.h"
 #include "log.h"
+#include "sbuf.h"
 #include "state.h"
 
 enum feed_state {
@@ -41,7 +43,7 @@ struct feed {
 
 	char in[FEED_LINE_MAX];
 	size_t in_len;
-	struct sbuf out, line;
+	struct sbuf out;
 	size_t out_at;
 	bool want_out;
 };
@@ -108,17 +110,18 @@ static int feed_flush(struct feed *f)
 	return loop_io_mod(f->loop, &f->io, EPOLLIN);
 }
 
-/* Takes f->line to the queue. What cannot be queued ends the session. */
-static void feed_queue(struct feed *f)
+/* Takes a line to the queue. What cannot be queued ends the session. */
+static void feed_queue(struct feed *f, const char *line, size_t len)
 {
 	if (f->state < FEED_HELLO)
 		return;
-	if (!sbuf_ok(&f->line) || f->out.len - f->out_at + f->line.len > FEED_QUEUE_MAX) {
+	if (f->out.len - f->out_at + len > FEED_QUEUE_MAX) {
 		feed_lose(f, "nlbd does not read: too much is waiting");
 		return;
 	}
-	sbuf_add(&f->out, f->line.data, f->line.len);
-	if (!sbuf_ok(&f->out)) {
+	if (line)
+		sbuf_add(&f->out, line, len);
+	if (!line || !sbuf_ok(&f->out)) {
 		feed_lose(f, "out of memory");
 		return;
 	}
@@ -128,35 +131,48 @@ static void feed_queue(struct feed *f)
 	}
 }
 
-static void feed_text(struct feed *f, const char *text)
+static void feed_doc(struct feed *f, const struct jput_doc *doc)
 {
-	sbuf_reset(&f->line);
-	sbuf_puts(&f->line, text);
-	feed_queue(f);
+	size_t len = 0;
+	_cleanup_free_ char *line = jput_text(doc, &len);
+
+	feed_queue(f, line, len);
+}
+
+static void feed_word(struct feed *f, const char *key, const char *word)
+{
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+
+	jput_str(jput_begin(&doc), key, word);
+	feed_doc(f, &doc);
 }
 
 void feed_vip(struct feed *f, const struct core_vip *v)
 {
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+	_cleanup_free_ char *line = NULL;
+	size_t len = 0;
+
 	if (f->state != FEED_UP)
 		return;
-	sbuf_reset(&f->line);
-	core_feed_write(v, true, &f->line);
-	if (f->line.len > FEED_LINE_OUT_MAX) {
-		sbuf_reset(&f->line);
-		core_feed_write(v, false, &f->line);
+	core_feed_write(v, true, jput_begin(&doc));
+	line = jput_text(&doc, &len);
+	if (len <= FEED_LINE_OUT_MAX) {
+		feed_queue(f, line, len);
+		return;
 	}
-	feed_queue(f);
+	core_feed_write(v, false, jput_begin(&doc));
+	feed_doc(f, &doc);
 }
 
 void feed_gone(struct feed *f, const struct addr *vip)
 {
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+
 	if (f->state != FEED_UP)
 		return;
-	sbuf_reset(&f->line);
-	sbuf_puts(&f->line, "{\"gone\":{");
-	sbuf_kv_addr(&f->line, "address", vip);
-	sbuf_puts(&f->line, "}}\n");
-	feed_queue(f);
+	jput_addr(jput_object(jput_begin(&doc), "gone"), "address", vip);
+	feed_doc(f, &doc);
 }
 
 static void sync_one(const struct core_vip *v, void *arg)
@@ -168,21 +184,22 @@ void feed_sync(struct feed *f, struct core *c)
 {
 	if (f->state != FEED_UP)
 		return;
-	feed_text(f, "{\"sync\":\"begin\"}\n");
+	feed_word(f, "sync", "begin");
 	core_each_vip(c, sync_one, f);
-	feed_text(f, "{\"sync\":\"end\"}\n");
+	feed_word(f, "sync", "end");
 }
 
 void feed_dataplane(struct feed *f, bool up)
 {
 	if (f->state != FEED_UP)
 		return;
-	feed_text(f, up ? "{\"dataplane\":\"ok\"}\n" : "{\"dataplane\":\"down\"}\n");
+	feed_word(f, "dataplane", up ? "ok" : "down");
 }
 
 static void on_heartbeat(struct loop_timer *t)
 {
 	struct feed *f = container_of(t, struct feed, heartbeat);
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
 
 	if (util_now_ns() - f->heard_ns > FEED_SILENCE_MS * 1000000ull) {
 		feed_lose(f, "nlbd is silent");
@@ -191,21 +208,21 @@ static void on_heartbeat(struct loop_timer *t)
 	loop_timer_in(f->loop, &f->heartbeat, FEED_HEARTBEAT_MS, on_heartbeat);
 	if (f->state < FEED_HELLO)
 		return;
-	sbuf_reset(&f->line);
-	sbuf_printf(&f->line, "{\"heartbeat\":{\"seq\":%llu}}\n", (unsigned long long)++f->seq);
-	feed_queue(f);
+	jput_u64(jput_object(jput_begin(&doc), "heartbeat"), "seq", ++f->seq);
+	feed_doc(f, &doc);
 }
 
 static void say_hello(struct feed *f)
 {
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+	struct jput b = jput_object(jput_begin(&doc), "hello");
+
 	f->state = FEED_HELLO;
 	f->heard_ns = util_now_ns();
-	sbuf_reset(&f->line);
-	sbuf_puts(&f->line, "{\"hello\":{\"version\":1");
-	sbuf_kv_str(&f->line, "instance", f->instance);
-	sbuf_kv_str(&f->line, "node", f->node);
-	sbuf_puts(&f->line, "}}\n");
-	feed_queue(f);
+	jput_u64(b, "version", 1);
+	jput_str(b, "instance", f->instance);
+	jput_str(b, "node", f->node);
+	feed_doc(f, &doc);
 }
 
 /* ---- input ---- */
@@ -442,6 +459,5 @@ void feed_free(struct feed *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	sbuf_done(&f->out);
-	sbuf_done(&f->line);
 	free(f);
 }

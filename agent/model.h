@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "jput.h"
 #include "msg.h"
 
 /* Limits on what a document may hold; past one of them it is refused. */
@@ -132,8 +133,7 @@ void model_vip_done(struct model_vip *v);
 int model_keep_refused(struct model *m, const struct model *have);
 
 /* The document that model_parse() makes this model from; refusals are left out. */
-struct sbuf;
-void model_write(const struct model *m, struct sbuf *b);
+void model_write(const struct model *m, struct jput b);
 
 /* "tcp", "udp"; "up", "drain", "down"; "all", "any"; "icmp", "tcp", "http", "https". */
 const char *model_protocol_str(uint8_t protocol);

@@ -4,99 +4,92 @@
  * Written in canonical form (sorted, every field), so that equal models are
  * equal files.
  */
-#include "model.h"
-#include "sbuf.h"
+#include <stdio.h>
 
-static void write_status(const struct model_check *c, struct sbuf *b)
+#include "model.h"
+
+static void write_status(const struct model_check *c, struct jput b)
 {
-	sbuf_key(b, "status");
-	sbuf_puts(b, "\"");
+	char text[MSG_HC_STATUS_RANGES * sizeof("65535-65535,")] = "";
+	size_t len = 0;
+
 	for (uint8_t i = 0; i < c->n_status; i++)
-		sbuf_printf(b, "%s%u-%u", i ? "," : "", c->status[i].from, c->status[i].to);
-	sbuf_puts(b, "\"");
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u-%u", i ? "," : "",
+					c->status[i].from, c->status[i].to);
+	jput_str(b, "status", text);
 }
 
-static void write_check(const struct model_check *c, struct sbuf *b)
+static void write_check(const struct model_check *c, struct jput b)
 {
-	sbuf_item(b);
-	sbuf_puts(b, "{");
-	sbuf_kv_str(b, "type", model_check_str(c->type));
+	jput_str(b, "type", model_check_str(c->type));
 	if (c->type != MSG_HC_ICMP)
-		sbuf_kv_u64(b, "port", c->port);
+		jput_u64(b, "port", c->port);
 	if (c->type == MSG_HC_HTTP || c->type == MSG_HC_HTTPS) {
-		sbuf_kv_str(b, "method", c->method);
-		sbuf_kv_str(b, "path", c->path);
-		sbuf_kv_str(b, "host", c->host);
+		jput_str(b, "method", c->method);
+		jput_str(b, "path", c->path);
+		jput_str(b, "host", c->host);
 		write_status(c, b);
-		sbuf_kv_str(b, "body", c->body);
+		jput_str(b, "body", c->body);
 	}
 	if (c->type == MSG_HC_HTTPS) {
-		sbuf_kv_bool(b, "verify", c->verify);
-		sbuf_kv_str(b, "sni", c->sni);
+		jput_bool(b, "verify", c->verify);
+		jput_str(b, "sni", c->sni);
 	}
-	sbuf_puts(b, "}");
 }
 
-static void write_health(const struct model_health *h, struct sbuf *b)
+static void write_health(const struct model_health *h, struct jput b)
 {
-	sbuf_key(b, "health");
-	sbuf_puts(b, "{");
-	sbuf_kv_str(b, "policy", model_policy_str(h->policy));
-	sbuf_kv_u64(b, "interval_ms", h->interval_ms);
-	sbuf_kv_u64(b, "timeout_ms", h->timeout_ms);
-	sbuf_kv_u64(b, "rise", h->rise);
-	sbuf_kv_u64(b, "fall", h->fall);
-	sbuf_key(b, "checks");
-	sbuf_puts(b, "[");
+	struct jput checks;
+
+	jput_str(b, "policy", model_policy_str(h->policy));
+	jput_u64(b, "interval_ms", h->interval_ms);
+	jput_u64(b, "timeout_ms", h->timeout_ms);
+	jput_u64(b, "rise", h->rise);
+	jput_u64(b, "fall", h->fall);
+	checks = jput_array(b, "checks");
 	for (size_t i = 0; i < h->n_checks; i++)
-		write_check(&h->checks[i], b);
-	sbuf_puts(b, "]}");
+		write_check(&h->checks[i], jput_object(checks, NULL));
 }
 
-static void write_port(const struct model_port *p, struct sbuf *b)
+static void write_port(const struct model_port *p, struct jput b)
 {
-	sbuf_item(b);
-	sbuf_puts(b, "{");
-	sbuf_kv_str(b, "protocol", model_protocol_str(p->protocol));
-	sbuf_kv_u64(b, "port", p->port);
-	sbuf_kv_u64(b, "maglev_size", p->ring_size);
-	sbuf_key(b, "backends");
-	sbuf_puts(b, "[");
+	struct jput backends;
+
+	jput_str(b, "protocol", model_protocol_str(p->protocol));
+	jput_u64(b, "port", p->port);
+	jput_u64(b, "maglev_size", p->ring_size);
+	backends = jput_array(b, "backends");
 	for (size_t i = 0; i < p->n_backends; i++) {
-		sbuf_item(b);
-		sbuf_puts(b, "{");
-		sbuf_kv_addr(b, "address", &p->backends[i].addr);
-		sbuf_kv_u64(b, "weight", p->backends[i].weight);
-		sbuf_kv_str(b, "admin", model_admin_str(p->backends[i].admin));
-		sbuf_puts(b, "}");
+		struct jput be = jput_object(backends, NULL);
+
+		jput_addr(be, "address", &p->backends[i].addr);
+		jput_u64(be, "weight", p->backends[i].weight);
+		jput_str(be, "admin", model_admin_str(p->backends[i].admin));
 	}
-	sbuf_puts(b, "]");
-	write_health(&p->health, b);
-	sbuf_puts(b, "}");
+	write_health(&p->health, jput_object(b, "health"));
 }
 
-void model_write(const struct model *m, struct sbuf *b)
+static void write_vip(const struct model_vip *v, struct jput b)
 {
-	sbuf_puts(b, "{");
-	sbuf_kv_u64(b, "revision", m->revision);
-	sbuf_key(b, "vips");
-	sbuf_puts(b, "[");
-	for (size_t i = 0; i < m->n_vips; i++) {
-		const struct model_vip *v = &m->vips[i];
+	struct jput ports;
 
-		sbuf_item(b);
-		sbuf_puts(b, "\n{");
-		sbuf_kv_str(b, "id", v->id);
-		sbuf_kv_addr(b, "address", &v->addr);
-		sbuf_kv_u64(b, "desired_revision", v->desired_revision);
-		sbuf_kv_u64(b, "synced_revision", v->synced_revision);
-		sbuf_kv_bool(b, "deletion", v->deletion);
-		sbuf_kv_u64(b, "tag", v->tag);
-		sbuf_key(b, "ports");
-		sbuf_puts(b, "[");
-		for (size_t j = 0; j < v->n_ports; j++)
-			write_port(&v->ports[j], b);
-		sbuf_puts(b, "]}");
-	}
-	sbuf_puts(b, "\n]}\n");
+	jput_str(b, "id", v->id);
+	jput_addr(b, "address", &v->addr);
+	jput_u64(b, "desired_revision", v->desired_revision);
+	jput_u64(b, "synced_revision", v->synced_revision);
+	jput_bool(b, "deletion", v->deletion);
+	jput_u64(b, "tag", v->tag);
+	ports = jput_array(b, "ports");
+	for (size_t i = 0; i < v->n_ports; i++)
+		write_port(&v->ports[i], jput_object(ports, NULL));
+}
+
+void model_write(const struct model *m, struct jput b)
+{
+	struct jput vips;
+
+	jput_u64(b, "revision", m->revision);
+	vips = jput_array(b, "vips");
+	for (size_t i = 0; i < m->n_vips; i++)
+		write_vip(&m->vips[i], jput_object(vips, NULL));
 }

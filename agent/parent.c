@@ -217,7 +217,7 @@ static int in_document(void *user, const char *json, size_t len, uint64_t *ret_r
 	return take_model(p, m);
 }
 
-static void in_report(void *user, struct sbuf *b)
+static void in_report(void *user, struct jput b)
 {
 	struct parent *p = user;
 

@@ -26,15 +26,18 @@ static void on_fetch_timer(struct loop_timer *t)
 static void on_report_timer(struct loop_timer *t)
 {
 	struct scheduler *s = container_of(t, struct scheduler, report_timer);
-	_cleanup_sbuf_ struct sbuf b = SBUF_INIT;
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+	_cleanup_free_ char *text = NULL;
+	size_t len;
 
 	if (s->report_busy)
 		return;
 	s->report_wanted = false;
 	s->report_busy = true;
-	s->ops->report(s->user, &b);
-	if (sbuf_ok(&b))
-		s->kind->report(s, b.data, b.len);
+	s->ops->report(s->user, jput_begin(&doc));
+	text = jput_text(&doc, &len);
+	if (text)
+		s->kind->report(s, text, len);
 	else
 		scheduler_reported(s, "out of memory");
 }

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "jput.h"
 #include "loop.h"
-#include "sbuf.h"
 
 struct scheduler;
 
@@ -25,7 +25,7 @@ struct scheduler_ops {
 	int (*document)(void *user, const char *json, size_t len, uint64_t *ret_revision, char *err,
 			size_t err_len);
 	/* Writes the status document as it is now; and: the last one arrived. */
-	void (*report)(void *user, struct sbuf *b);
+	void (*report)(void *user, struct jput b);
 	void (*reported)(void *user);
 };
 

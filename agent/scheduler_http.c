@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "model.h"
+#include "sbuf.h"
 #include "scheduler_int.h"
 
 #define HTTP_CONNECT_S	  5L

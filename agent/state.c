@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "jget.h"
+#include "jput.h"
 #include "state.h"
 
 #define BOOT_ID_LEN  36
@@ -111,6 +112,14 @@ int state_read(const char *path, size_t max, char **ret, size_t *ret_len)
 	return 0;
 }
 
+static int write_doc(const char *dir, const char *name, const struct jput_doc *doc, bool sync)
+{
+	size_t len;
+	_cleanup_free_ char *text = jput_text(doc, &len);
+
+	return text ? state_write(dir, name, text, len, sync) : -ENOMEM;
+}
+
 static int read_side(const char *dir, const char *name, size_t max, char **ret, size_t *ret_len)
 {
 	char path[4096];
@@ -138,10 +147,10 @@ int state_vips_load(const char *dir, struct model **ret, char *err, size_t err_l
 
 int state_vips_save(const char *dir, const struct model *m)
 {
-	_cleanup_sbuf_ struct sbuf b = SBUF_INIT;
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
 
-	model_write(m, &b);
-	return sbuf_ok(&b) ? state_write(dir, STATE_VIPS, b.data, b.len, true) : -ENOMEM;
+	model_write(m, jput_begin(&doc));
+	return write_doc(dir, STATE_VIPS, &doc, true);
 }
 
 /* ---- overrides ---- */
@@ -195,12 +204,10 @@ int state_overrides_load(const char *dir, struct core *c)
 
 int state_overrides_save(const char *dir, struct core *c)
 {
-	_cleanup_sbuf_ struct sbuf b = SBUF_INIT;
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
 
-	sbuf_puts(&b, "{\"overrides\":[");
-	core_overrides_write(c, &b);
-	sbuf_puts(&b, "]}\n");
-	return sbuf_ok(&b) ? state_write(dir, STATE_OVERRIDES, b.data, b.len, true) : -ENOMEM;
+	core_overrides_write(c, jput_array(jput_begin(&doc), "overrides"));
+	return write_doc(dir, STATE_OVERRIDES, &doc, true);
 }
 
 /* ---- verdicts ---- */
@@ -274,18 +281,16 @@ int state_verdicts_load(const char *dir, struct core *c, uint32_t max_age_s)
 
 int state_verdicts_save(const char *dir, struct core *c)
 {
-	_cleanup_sbuf_ struct sbuf b = SBUF_INIT;
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+	struct jput b;
 	char boot[BOOT_ID_LEN + 1];
 	int r;
 
 	r = boot_id(boot);
 	if (r < 0)
 		return r;
-	sbuf_puts(&b, "{");
-	sbuf_kv_str(&b, "boot", boot);
-	sbuf_key(&b, "verdicts");
-	sbuf_puts(&b, "{");
-	core_verdicts_write(c, &b);
-	sbuf_puts(&b, "}}\n");
-	return sbuf_ok(&b) ? state_write(dir, STATE_VERDICTS, b.data, b.len, false) : -ENOMEM;
+	b = jput_begin(&doc);
+	jput_str(b, "boot", boot);
+	core_verdicts_write(c, jput_object(b, "verdicts"));
+	return write_doc(dir, STATE_VERDICTS, &doc, false);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core_fixture.h"
+#include "sbuf.h"
 
 #define V  "192.0.2.1"
 #define W  "192.0.2.2"
@@ -23,12 +24,11 @@ static char *many(unsigned int revision, unsigned int from, unsigned int n, cons
 
 	sbuf_printf(&b, "{'revision':%u,'vips':[", revision);
 	for (unsigned int i = from; i < from + n; i++) {
-		sbuf_item(&b);
 		sbuf_printf(
 			&b,
-			"{'id':'v%u','address':'192.0.2.%u','ports':[{'protocol':'tcp','port':80,"
+			"%s{'id':'v%u','address':'192.0.2.%u','ports':[{'protocol':'tcp','port':80,"
 			"'backends':[{'address':'10.0.0.1'}]}]}",
-			i, i);
+			i > from ? "," : "", i, i);
 	}
 	sbuf_printf(&b, "%s]}", more);
 	assert_true(sbuf_ok(&b));
@@ -176,7 +176,9 @@ static void test_adopted_count(void **state _unused_)
 static void test_refused_vip_keeps_running(void **state _unused_)
 {
 	struct core_fx *fx = core_fx_new();
-	_cleanup_sbuf_ struct sbuf b = SBUF_INIT;
+	_cleanup_jput_ struct jput_doc report = JPUT_INIT;
+	_cleanup_free_ char *text = NULL;
+	size_t len;
 	char *doc;
 
 	assert_int_equal(give(fx, 1, 1, 2), CORE_ACCEPTED);
@@ -192,12 +194,13 @@ static void test_refused_vip_keeps_running(void **state _unused_)
 	assert_int_equal(core_fx_count(fx, "maps"), 0);
 	assert_int_equal(wanted(fx), 2);
 	assert_string_equal(core_fx_state(fx, V), "failed");
-	core_report_write(fx->core, &b);
-	assert_non_null(strstr(b.data, "{\"id\":\"v1\",\"address\":\"192.0.2.1\",\"revision\":9,"
-				       "\"state\":\"failed\",\"reason\":\"protocol of a port"));
-	assert_non_null(strstr(b.data, "{\"id\":\"v3\",\"address\":\"192.0.2.3\",\"revision\":4,"
-				       "\"state\":\"failed\",\"reason\":\"ports is missing"));
-	assert_null(strstr(strstr(b.data, "\"v1\"") + 1, "\"v1\""));
+	core_report_write(fx->core, jput_begin(&report));
+	text = jput_text(&report, &len);
+	assert_non_null(strstr(text, "{\"id\":\"v1\",\"address\":\"192.0.2.1\",\"revision\":9,"
+				     "\"state\":\"failed\",\"reason\":\"protocol of a port"));
+	assert_non_null(strstr(text, "{\"id\":\"v3\",\"address\":\"192.0.2.3\",\"revision\":4,"
+				     "\"state\":\"failed\",\"reason\":\"ports is missing"));
+	assert_null(strstr(strstr(text, "\"v1\"") + 1, "\"v1\""));
 
 	/* Repaired. */
 	assert_int_equal(give(fx, 3, 1, 3), CORE_ACCEPTED);
@@ -283,22 +286,28 @@ static void test_odd_frames_do_no_harm(void **state _unused_)
 static void test_feed_line(void **state _unused_)
 {
 	struct core_fx *fx = core_fx_new();
-	_cleanup_sbuf_ struct sbuf b = SBUF_INIT;
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+	char *line;
+	size_t len;
 
 	core_fx_model(fx, "{'vips':[{'id':'x','address':'" V "','tag':7,'desired_revision':3,"
 			  "'ports':[{'protocol':'tcp','port':80,'backends':[{'address':'" B1
 			  "','weight':2}]}]}]}");
 	core_fx_settle(fx);
-	core_feed_write(core_fx_vip(fx, V), true, &b);
-	assert_string_equal(b.data,
+	core_feed_write(core_fx_vip(fx, V), true, jput_begin(&doc));
+	line = jput_text(&doc, &len);
+	assert_string_equal(line,
 			    "{\"vip\":{\"address\":\"" V "\",\"enabled\":1,\"total\":1,"
 			    "\"ready\":true,\"tag\":7,\"revision\":3,\"id\":\"x\",\"ports\":[{"
 			    "\"protocol\":\"tcp\",\"port\":80,\"enabled\":1,\"total\":1,"
 			    "\"backends\":[{\"address\":\"" B1
 			    "\",\"weight\":2,\"state\":\"up\"}]}]}}\n");
-	sbuf_reset(&b);
-	core_feed_write(core_fx_vip(fx, V), false, &b);
-	assert_null(strstr(b.data, "backends"));
+	assert_int_equal(len, strlen(line));
+	free(line);
+	core_feed_write(core_fx_vip(fx, V), false, jput_begin(&doc));
+	line = jput_text(&doc, &len);
+	assert_null(strstr(line, "backends"));
+	free(line);
 	core_fx_free(fx);
 }
 

@@ -35,7 +35,9 @@ static struct core_fx *two_announced(void)
 static void test_withdraw_then_hold_then_delete(void **state _unused_)
 {
 	struct core_fx *fx = two_announced();
-	_cleanup_sbuf_ struct sbuf b = SBUF_INIT;
+	_cleanup_jput_ struct jput_doc report = JPUT_INIT;
+	_cleanup_free_ char *text = NULL;
+	size_t len;
 
 	core_fx_model(fx, CORE_FX_DOC("2", ONLYW));
 	core_fx_settle(fx);
@@ -61,9 +63,10 @@ static void test_withdraw_then_hold_then_delete(void **state _unused_)
 	assert_string_equal(core_fx_state(fx, V), "deleted");
 
 	/* It is forgotten when the scheduler has been told. */
-	core_report_write(fx->core, &b);
-	assert_non_null(strstr(b.data, "\"id\":\"id-" V "\""));
-	assert_non_null(strstr(b.data, "\"deleted\""));
+	core_report_write(fx->core, jput_begin(&report));
+	text = jput_text(&report, &len);
+	assert_non_null(strstr(text, "\"id\":\"id-" V "\""));
+	assert_non_null(strstr(text, "\"deleted\""));
 	core_report_done(fx->core);
 	assert_null(core_fx_vip(fx, V));
 	core_fx_free(fx);

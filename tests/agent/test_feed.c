@@ -13,6 +13,7 @@
 
 #include "core_fixture.h"
 #include "feed.h"
+#include "sbuf.h"
 #include "log.h"
 #include "temp_dir.h"
 
@@ -301,11 +302,11 @@ static void test_long_vip_goes_without_backends(void **state)
 	connect_up(fx);
 	sbuf_puts(&b, "{'vips':[{'address':'" V "','ports':[");
 	for (unsigned int port = 1; port <= 5; port++) {
-		sbuf_item(&b);
-		sbuf_printf(&b, "{'protocol':'udp','port':%u,'backends':[", port);
+		sbuf_printf(&b, "%s{'protocol':'udp','port':%u,'backends':[", port > 1 ? "," : "",
+			    port);
 		for (unsigned int i = 0; i < MODEL_BACKENDS_MAX; i++) {
-			sbuf_item(&b);
-			sbuf_printf(&b, "{'address':'2001:db8:1:2:3:4:5:%x'}", i + 0x1000);
+			sbuf_printf(&b, "%s{'address':'2001:db8:1:2:3:4:5:%x'}", i ? "," : "",
+				    i + 0x1000);
 		}
 		sbuf_puts(&b, "]}");
 	}

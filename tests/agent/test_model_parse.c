@@ -207,8 +207,8 @@ static int parse_list(const char *head, const char *more, const char *tail, unsi
 
 	sbuf_puts(&b, head);
 	for (unsigned int i = 0; i < n; i++) {
-		sbuf_item(&b);
-		sbuf_printf(&b, "{'address':'10.0.%u.%u'%s}", i >> 8, i & 255, more);
+		sbuf_printf(&b, "%s{'address':'10.0.%u.%u'%s}", i ? "," : "", i >> 8, i & 255,
+			    more);
 	}
 	sbuf_puts(&b, tail);
 	assert_true(sbuf_ok(&b));

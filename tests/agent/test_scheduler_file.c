@@ -40,9 +40,9 @@ static int on_document(void *user, const char *json, size_t len, uint64_t *ret_r
 	return 0;
 }
 
-static void on_report(void *user _unused_, struct sbuf *b)
+static void on_report(void *user _unused_, struct jput b)
 {
-	sbuf_puts(b, "{\"synced\":[]}");
+	jput_array(b, "synced");
 }
 
 static void on_reported(void *user)
@@ -235,7 +235,7 @@ static void test_report(void **state)
 	UNTIL(fx, fx->reported > 0);
 	assert_int_equal(fx->reported, 1);
 	text = temp_dir_read(fx->dir, "status.json");
-	assert_string_equal(text, "{\"synced\":[]}");
+	assert_string_equal(text, "{\"synced\":[]}\n");
 	free(text);
 }
 

@@ -14,6 +14,7 @@
 #include "http_fixture.h"
 #include "log.h"
 #include "model.h"
+#include "sbuf.h"
 #include "scheduler.h"
 #include "temp_dir.h"
 
@@ -45,9 +46,10 @@ static int on_document(void *user, const char *json, size_t len, uint64_t *ret_r
 	return 0;
 }
 
-static void on_report(void *user _unused_, struct sbuf *b)
+static void on_report(void *user _unused_, struct jput b)
 {
-	sbuf_puts(b, "{\"revision\":1,\"synced\":[]}");
+	jput_u64(b, "revision", 1);
+	jput_array(b, "synced");
 }
 
 static void on_reported(void *user)
@@ -229,7 +231,7 @@ static void test_report(void **state)
 		UNTIL(fx, http_fx_count(fx->h) > i);
 		got = http_fx_request(fx->h, i);
 	}
-	assert_string_equal(got, "POST /v1/nodes/lb1/status\n{\"revision\":1,\"synced\":[]}");
+	assert_string_equal(got, "POST /v1/nodes/lb1/status\n{\"revision\":1,\"synced\":[]}\n");
 	free(got);
 	assert_int_equal(fx->reported, 0);
 	http_fx_post_status(fx->h, 204);
