@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistr.h>
 
 #include "jget.h"
 
@@ -36,13 +37,19 @@ int jget_parse(const char *json, size_t len, struct json_object **ret, struct je
 	_cleanup_(tok_freep) struct json_tokener *tok = json_tokener_new_ex(JGET_DEPTH);
 	_cleanup_json_ struct json_object *o = NULL;
 	enum json_tokener_error e;
+	const uint8_t *bad;
 	size_t at;
 
 	if (!tok)
 		return -ENOMEM;
 	if (len > INT_MAX)
 		return jget_fail(err, "the document is too long");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	/* json-c's own check lets over-long forms and surrogates pass. */
+	bad = u8_check((const uint8_t *)json, len);
+	if (bad)
+		return jget_fail(err, "not JSON: not UTF-8 at byte %zu",
+				 (size_t)((const char *)bad - json));
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	o = json_tokener_parse_ex(tok, json, (int)len);
 	e = json_tokener_get_error(tok);
 	at = json_tokener_get_parse_end(tok);

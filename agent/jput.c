@@ -5,6 +5,7 @@
  * are, while some of ours come from outside.
  */
 #include <string.h>
+#include <unistr.h>
 
 #include "jput.h"
 
@@ -93,66 +94,27 @@ void jput_addr(struct jput b, const char *key, const struct addr *a)
 	put(b, key, json_object_new_string(addr_str(a, text)));
 }
 
-/* Length of the well-formed UTF-8 sequence at p (RFC 3629), or 0. */
-static size_t utf8_len(const unsigned char *p)
-{
-	size_t n;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		n = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		n = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		n = 4;
-	else
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	/* Over-long forms, surrogates, and what lies past U+10FFFF. */
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
-
-static size_t valid_len(const char *text)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	size_t len = 0;
-
-	while (p[len] && utf8_len(p + len))
-		len += utf8_len(p + len);
-	return len;
-}
-
 /* Only what is broken is copied. */
 static struct json_object *mended(const char *text)
 {
 	_cleanup_free_ char *copy = malloc(strlen(text) * strlen(UTF8_REPLACEMENT) + 1);
-	size_t out = 0;
+	const uint8_t *bad;
+	char *out = copy;
 
 	if (!copy)
 		return NULL;
-	for (;;) {
-		size_t len = valid_len(text);
-
-		memcpy(copy + out, text, len);
-		out += len;
-		text += len;
-		if (!*text)
-			break;
-		memcpy(copy + out, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT));
-		out += strlen(UTF8_REPLACEMENT);
-		text++;
+	while ((bad = u8_check((const uint8_t *)text, strlen(text)))) {
+		out = mempcpy(out, text, (size_t)((const char *)bad - text));
+		out = mempcpy(out, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT));
+		text = (const char *)bad + 1;
 	}
-	copy[out] = '\0';
+	memcpy(out, text, strlen(text) + 1);
 	return json_object_new_string(copy);
 }
 
 void jput_str(struct jput b, const char *key, const char *text)
 {
-	put(b, key, text[valid_len(text)] ? mended(text) : json_object_new_string(text));
+	bool fine = !u8_check((const uint8_t *)text, strlen(text));
+
+	put(b, key, fine ? json_object_new_string(text) : mended(text));
 }

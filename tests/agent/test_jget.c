@@ -40,6 +40,8 @@ static void test_parse(void **state _unused_)
 					  "nul",
 					  "\"\\x\"",
 					  "\"\xff\"",
+					  "\"\xc1\xbc\"",
+					  "\"\xed\xa0\x80\"",
 					  "[1] x",
 					  "/**/{}",
 					  "[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]"};

@@ -5,7 +5,7 @@
  * what it refuses must have a reason.
  *
  *	clang -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iagent -I. \
- *		tests/fuzz/fuzz_model.c agent/model*.c agent/jget.c agent/jput.c agent/addr.c -ljson-c
+ *		tests/fuzz/fuzz_model.c agent/model*.c agent/jget.c agent/jput.c agent/addr.c -ljson-c -lunistring
  *
  * tests/agent/test_model_fuzz.c replays the corpus, and runs without a fuzzer.
  */
