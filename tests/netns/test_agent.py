@@ -14,11 +14,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
-BUILD = os.path.abspath(os.environ.get("NLB_BUILD", "build"))
-AGENT = os.path.join(BUILD, "nlb-agent")
-NLBCTL = os.path.join(BUILD, "nlbctl")
+import nsenv
+from nsenv import AGENT, NLBCTL
+
 DEADLINE_S = 20
 VIP, VIP2 = "192.0.2.10", "2001:db8:100::10"
 BACKENDS = ["10.99.0.2", "10.99.0.3"]
@@ -48,15 +47,11 @@ def sh(*args, check=True):
 
 
 def wait_for(what, condition, seconds=DEADLINE_S):
-    """Polls condition until it holds, and returns its value; fails at the deadline."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
+    """The condition's value once it holds; fails at the deadline."""
+    value = nsenv.wait_for(condition, seconds)
+    if not value:
+        raise AssertionError(f"not within {seconds} s: {what}")
+    return value
 
 
 class Nlbd(threading.Thread):
@@ -483,8 +478,7 @@ TESTS = [
 
 def main():
     if os.geteuid() != 0:
-        print("1..0 # SKIP needs root")
-        return 0
+        return nsenv.skip_all("needs root")
     # Mounts of ours must go with us.
     if "NLB_TEST_NS" not in os.environ:
         os.environ["NLB_TEST_NS"] = "1"
@@ -497,26 +491,22 @@ def main():
             os.path.abspath(__file__),
         ]
         os.execvp("unshare", unshare)
-    print(f"1..{len(TESTS)}", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    bed, failed = Bed(), 0
+    bed, tap = Bed(), nsenv.Tap(len(TESTS))
     try:
         bed.up()
-        for number, test in enumerate(TESTS, 1):
+        for test in TESTS:
             try:
                 test(bed)
-                print(f"ok {number} - {test.__name__}", flush=True)
+                tap.result(test.__name__, True)
             except (AssertionError, KeyError, subprocess.SubprocessError, OSError) as err:
-                failed += 1
-                print(
-                    f"not ok {number} - {test.__name__}\n# {type(err).__name__}: {err}", flush=True
-                )
-        if failed and os.path.exists(bed.log):
+                tap.result(test.__name__, False, f"{type(err).__name__}: {err}")
+        if tap.failed and os.path.exists(bed.log):
             with open(bed.log, encoding="utf-8") as log:
                 print("".join("# " + line for line in log))
     finally:
         bed.down()
-    return 1 if failed else 0
+    return 1 if tap.failed else 0
 
 
 if __name__ == "__main__":

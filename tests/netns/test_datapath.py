@@ -24,15 +24,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
-BUILD = os.path.abspath(os.environ.get("NLB_BUILD", "build"))
-AGENT = os.path.join(BUILD, "nlb-agent")
+from nsenv import AGENT, BUILD, Api, Tap, inside, run, skip_all, wait_for
+
 TAG = f"nlbdp{os.getpid()}"
 CLIENT, ROUTER, LB, BE1, BE2 = HOSTS = [TAG + h for h in ("cl", "rt", "lb", "b1", "b2")]
 SERVERS = {BE1: 3, BE2: 4}
 NETS = {CLIENT: 1, LB: 2, **SERVERS}
-DEADLINE_S = 30
 BIG = 300_000
 
 # Address of the VIP and the families of its tunnel.
@@ -154,46 +152,6 @@ def datagram(vip):
 
 
 # ---- the test ----
-
-
-def run(*args):
-    subprocess.run(args, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-def inside(netns, *args):
-    run("ip", "netns", "exec", netns, *args)
-
-
-def wait_for(what, seconds=DEADLINE_S):
-    """Polls what() until it is true; returns whether it was in time."""
-    deadline = time.monotonic() + seconds
-    pause = socket.socketpair()
-    pause[0].settimeout(0.05)
-    try:
-        while not what():
-            if time.monotonic() > deadline:
-                return False
-            try:
-                pause[0].recv(1)
-            except TimeoutError:
-                pass
-        return True
-    finally:
-        pause[0].close()
-        pause[1].close()
-
-
-class Api(http.client.HTTPConnection):
-    """The agent's local API, over its unix socket."""
-
-    def __init__(self, path):
-        super().__init__("agent", timeout=5)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 class World:
@@ -372,22 +330,6 @@ socket = {self.path("a.sock")}
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-class Tap:
-    def __init__(self):
-        self.n = 0
-        self.failed = 0
-
-    def result(self, name, good, why=""):
-        self.n += 1
-        if not good:
-            self.failed += 1
-            print(f"# {name}: {why}")
-        print(f"{'ok' if good else 'not ok'} {self.n} - {name}", flush=True)
-
-    def equal(self, name, got, wanted):
-        self.result(name, got == wanted, f"{got}, not {wanted}")
-
-
 def agent_under_traffic(tap, world):
     """kill -9 and a new agent while requests run: not one of them fails."""
     link, program = world.program()
@@ -429,14 +371,12 @@ def scenario(tap, world):
 
 def main():
     if os.geteuid() != 0:
-        print("1..0 # skip: needs root")
-        return 0
+        return skip_all("needs root")
     if "NLB_OWN_MOUNTS" not in os.environ:
         os.environ["NLB_OWN_MOUNTS"] = "1"
         os.execvp("unshare", ["unshare", "-m", "--propagation", "slave", sys.executable, *sys.argv])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    tap, world = Tap(), World()
-    print(f"1..{2 + 4 * len(VIPS) + 5}", flush=True)
+    tap, world = Tap(2 + 4 * len(VIPS) + 5), World()
     try:
         scenario(tap, world)
         if tap.failed:

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+What the tests in network namespaces share: commands, waiting for a condition, the agent's
+local API, and TAP. They run from the top of the tree; NLB_BUILD names another build/.
+"""
+import http.client
+import os
+import socket
+import subprocess
+import threading
+import time
+
+BUILD = os.path.abspath(os.environ.get("NLB_BUILD", "build"))
+AGENT = os.path.join(BUILD, "nlb-agent")
+NLBCTL = os.path.join(BUILD, "nlbctl")
+DEADLINE_S = 30
+
+
+def run(*args):
+    subprocess.run(args, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def inside(netns, *args):
+    run("ip", "netns", "exec", netns, *args)
+
+
+def wait_for(what, seconds=DEADLINE_S):
+    """Polls what() until it is true, and returns its value; a false one when time is up."""
+    deadline = time.monotonic() + seconds
+    never = threading.Event()
+    while True:
+        value = what()
+        if value or time.monotonic() > deadline:
+            return value
+        never.wait(0.02)
+
+
+class Api(http.client.HTTPConnection):
+    """The agent's local API, over its unix socket."""
+
+    def __init__(self, path):
+        super().__init__("agent", timeout=5)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Tap:
+    """Prints the plan, and a line for each test."""
+
+    def __init__(self, planned):
+        self.n = 0
+        self.failed = 0
+        print(f"1..{planned}", flush=True)
+
+    def result(self, name, good, why=""):
+        self.n += 1
+        if not good:
+            self.failed += 1
+            print(f"# {name}: {why}")
+        print(f"{'ok' if good else 'not ok'} {self.n} - {name}", flush=True)
+        return good
+
+    def equal(self, name, got, wanted):
+        return self.result(name, got == wanted, f"{got}, not {wanted}")
+
+
+def skip_all(reason):
+    """Says that nothing of this file can be tested here, and why; returns the exit status."""
+    print(f"1..0 # SKIP {reason}")
+    return 0
