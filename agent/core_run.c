@@ -98,8 +98,11 @@ static void count_port(struct core_port *p)
 		p->run.first_done = true;
 	if (!p->run.sent || p->run.sent_ring_size != p->conf->ring_size)
 		p->ring_dirty = true;
-	/* Not knowing is no reason to empty a ring that an agent before us filled. */
-	if (p->run.adopted && !p->run.sent && !p->n_enabled && unknown)
+	/*
+	 * Not knowing is no reason to take a backend out of a ring that an agent
+	 * before us filled, and later never one to empty it.
+	 */
+	if (p->run.adopted && !p->run.sent && unknown && (!p->run.first_done || !p->n_enabled))
 		p->ring_dirty = false;
 }
 

@@ -13,6 +13,7 @@
 #define V     "192.0.2.1"
 #define W     "192.0.2.2"
 #define B1    "10.0.0.1"
+#define B2    "10.0.0.2"
 #define BOTH  CORE_FX_VIP(V, CORE_FX_BE(B1)) "," CORE_FX_VIP(W, CORE_FX_BE(B1))
 #define ONLYW CORE_FX_VIP(W, CORE_FX_BE(B1))
 
@@ -313,6 +314,41 @@ static void test_adopted_without_verdicts(void **state _unused_)
 	core_fx_free(fx);
 }
 
+/* What is known of one backend is no reason to take the others out of its ring. */
+static void test_adopted_knows_a_part(void **state _unused_)
+{
+	struct core_fx *fx = core_fx_cold();
+
+	core_fx_have(fx, V, 6, 80, B1);
+	core_fx_ready(fx);
+	core_feed(fx->core, true, fx->now);
+	core_fx_model(fx, CORE_FX_DOC("1", CORE_FX_VIP(V, CORE_FX_BE(B1) "," CORE_FX_BE(B2))));
+	core_fx_settle(fx);
+	core_fx_verdict(fx, B2, MSG_HC_UP);
+	core_fx_settle(fx);
+	assert_int_equal(core_fx_count(fx, "maps svc_set " V), 0);
+	core_fx_verdict(fx, B1, MSG_HC_UP);
+	core_fx_settle(fx);
+	assert_int_equal(core_fx_count(fx, "maps svc_set " V), 1);
+	assert_true(core_fx_said(fx, "maps svc_set " V " tcp/80 n=2 [" B1 "," B2 "]"));
+	core_fx_free(fx);
+}
+
+/* Once the round has had its time, what is known counts. */
+static void test_adopted_round_has_its_time(void **state _unused_)
+{
+	struct core_fx *fx = core_fx_cold();
+
+	core_fx_have(fx, V, 6, 80, B1);
+	core_fx_ready(fx);
+	core_feed(fx->core, true, fx->now);
+	core_fx_model(fx, CORE_FX_DOC("1", CORE_FX_VIP(V, CORE_FX_BE(B1) "," CORE_FX_BE(B2))));
+	core_fx_verdict(fx, B2, MSG_HC_UP);
+	core_fx_pass(fx, 1500 + CORE_HEALTH_SLACK_MS);
+	assert_true(core_fx_said(fx, "maps svc_set " V " tcp/80 n=1 [" B2 "]"));
+	core_fx_free(fx);
+}
+
 /* Nor do results that never come. */
 static void test_adopted_without_results(void **state _unused_)
 {
@@ -348,6 +384,8 @@ int main(void)
 		cmocka_unit_test(test_adopted_with_verdicts),
 		cmocka_unit_test(test_adopted_with_stale_verdicts),
 		cmocka_unit_test(test_adopted_without_verdicts),
+		cmocka_unit_test(test_adopted_knows_a_part),
+		cmocka_unit_test(test_adopted_round_has_its_time),
 		cmocka_unit_test(test_adopted_without_results),
 	};
 
