@@ -92,7 +92,7 @@ packages() {
 			run apt-update "reading package lists" apt-get update
 			# Debian 13's own libyang will do; Debian 12's is too old.
 			if apt_has libyang-dev "$LIBYANG_MIN"; then
-				missing+=(libyang-dev libyang-tools)
+				missing+=(libyang-dev libyang3-tools)
 			fi
 			run apt "installing ${#missing[@]} packages" \
 				apt-get install -y --no-install-recommends "${missing[@]}"
