@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 readonly FRR_VERSION=10.3
 readonly FRR_SUITE=trixie
 readonly LIBYANG_MIN=2.1.128
-readonly FRR_OBJECTS=400	# about so many compilations, for the progress line
+readonly FRR_OBJECTS=450	# about so many compilations, for the progress line
 
 build=$PWD/build
 prefix=$build/prefix
