@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistr.h>
@@ -32,8 +33,52 @@ static void tok_freep(struct json_tokener **tok)
 		json_tokener_free(*tok);
 }
 
+/*
+ * The text in ASCII: what lies beyond becomes \uXXXX, in pairs where needed.
+ * json-c 0.18, Debian 13's, refuses all of it in strict mode (its issues 875
+ * and 892). text is UTF-8. NULL: no memory, or, with *ret_bad set, a backslash
+ * before such a character, which escapes nothing.
+ */
+static char *jget_to_ascii(const char *text, size_t len, size_t *ret_len, size_t *ret_bad)
+{
+	size_t at = 0, n = 0;
+	bool escaped = false;
+	char *out;
+
+	out = malloc(len * 3 + 1); /* two bytes become six, and four twelve */
+	if (!out)
+		return NULL;
+	while (at < len) {
+		int used;
+		ucs4_t c;
+
+		if (!(text[at] & 0x80)) {
+			escaped = !escaped && text[at] == '\\';
+			out[n++] = text[at++];
+			continue;
+		}
+		if (escaped) {
+			*ret_bad = at;
+			free(out);
+			return NULL;
+		}
+		used = u8_mbtouc(&c, (const uint8_t *)text + at, len - at);
+		at += (size_t)used;
+		if (c > 0xffff) {
+			c -= 0x10000;
+			n += (size_t)snprintf(out + n, 7, "\\u%04x", 0xd800 + (c >> 10));
+			c = 0xdc00 + (c & 0x3ff);
+		}
+		n += (size_t)snprintf(out + n, 7, "\\u%04x", c);
+	}
+	out[n] = '\0';
+	*ret_len = n;
+	return out;
+}
+
 int jget_parse(const char *json, size_t len, struct json_object **ret, struct jerr *err)
 {
+	_cleanup_free_ char *ascii = NULL;
 	_cleanup_(tok_freep) struct json_tokener *tok = json_tokener_new_ex(JGET_DEPTH);
 	_cleanup_json_ struct json_object *o = NULL;
 	enum json_tokener_error e;
@@ -49,6 +94,18 @@ int jget_parse(const char *json, size_t len, struct json_object **ret, struct je
 	if (bad)
 		return jget_fail(err, "not JSON: not UTF-8 at byte %zu",
 				 (size_t)((const char *)bad - json));
+	for (at = 0; at < len && !(json[at] & 0x80); at++)
+		;
+	if (at < len) {
+		size_t not_escaped = 0;
+
+		ascii = jget_to_ascii(json, len, &len, &not_escaped);
+		if (!ascii)
+			return not_escaped ? jget_fail(err, "not JSON: a backslash before byte %zu",
+						       not_escaped)
+					   : -ENOMEM;
+		json = ascii;
+	}
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	o = json_tokener_parse_ex(tok, json, (int)len);
 	e = json_tokener_get_error(tok);

@@ -42,6 +42,8 @@ static void test_parse(void **state _unused_)
 					  "\"\xff\"",
 					  "\"\xc1\xbc\"",
 					  "\"\xed\xa0\x80\"",
+					  "\"\\\u00e4\"",
+					  "[\u00e4]",
 					  "[1] x",
 					  "/**/{}",
 					  "[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]"};
@@ -58,6 +60,17 @@ static void test_parse(void **state _unused_)
 		assert_null(o);
 		guard_free(in, strlen(bad[i]));
 	}
+}
+
+/* What is beyond ASCII comes through unchanged: two, three and four bytes, next to escapes. */
+static void test_beyond_ascii(void **state _unused_)
+{
+	_cleanup_json_ struct json_object *o =
+		parse("{\"\u00e4\":\"\\\\\u20ac \U0001f600\\n\u07ff\"}");
+	const char *text = "";
+
+	assert_int_equal(jget_str(o, "\u00e4", 64, &text, &err), 0);
+	assert_string_equal(text, "\\\u20ac \U0001f600\n\u07ff");
 }
 
 static void test_numbers(void **state _unused_)
@@ -133,9 +146,8 @@ static void test_containers(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_parse),	   cmocka_unit_test(test_beyond_ascii),
+		cmocka_unit_test(test_numbers),	   cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_containers),
 	};
 
