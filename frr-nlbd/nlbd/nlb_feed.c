@@ -5,8 +5,7 @@
  * A line is parsed by json-c in strict mode with a small nesting limit, then taken apart by typed
  * getters that refuse a wrong type or range and name the field. Ports and backends are sorted by
  * their natural key, so that the same set always looks the same (and so that YANG's list walks can
- * continue from a key). Printing goes through json-c as well, because error texts may quote what
- * the peer has sent.
+ * continue from a key). nlb_feed_print.c has the other direction.
  */
 
 #include <zebra.h>
@@ -451,6 +450,19 @@ static int feed_parse_top(struct json_object *top, struct nlb_feed_msg *msg, str
 	return 0;
 }
 
+/*
+ * Strict, but where json-c 0.18 (Debian 13's) would refuse a good line: in strict mode it takes no
+ * character beyond ASCII (its issues 875 and 892).
+ */
+static int feed_tokener_flags(const char *line, size_t len)
+{
+	if (json_c_version_num() == ((0 << 16) | (18 << 8)))
+		for (size_t i = 0; i < len; i++)
+			if (line[i] & 0x80)
+				return JSON_TOKENER_VALIDATE_UTF8;
+	return JSON_TOKENER_VALIDATE_UTF8 | JSON_TOKENER_STRICT;
+}
+
 int nlb_feed_parse(const char *line, size_t len, struct nlb_feed_msg *ret_msg, char *errbuf,
 		   size_t errlen)
 {
@@ -466,7 +478,7 @@ int nlb_feed_parse(const char *line, size_t len, struct nlb_feed_msg *ret_msg, c
 	tok = json_tokener_new_ex(NLB_FEED_DEPTH);
 	if (!tok)
 		return feed_fail(&err, "out of memory");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tok, feed_tokener_flags(line, len));
 
 	top = json_tokener_parse_ex(tok, line, (int)len);
 	if (!top) {
@@ -517,65 +529,6 @@ void nlb_feed_msg_done(struct nlb_feed_msg *msg)
 {
 	if (msg->type == NLB_FEED_VIP)
 		nlb_feed_vip_done(&msg->vip);
-}
-
-/* Print {"key": val} and a newline; takes val. */
-static size_t feed_print(char *buf, size_t len, const char *key, struct json_object *val)
-{
-	struct json_object *top = json_object_new_object();
-	size_t n;
-
-	json_object_object_add(top, key, val);
-	n = snprintf(buf, len, "%s\n",
-		     json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_free(top);
-
-	/* Escaping makes at most six bytes of one, so NLB_FEED_OUT_MAX holds every line. */
-	assert(n < len);
-	return n;
-}
-
-static struct json_object *feed_text(const char *text)
-{
-	return json_object_new_string_len(text, strnlen(text, NLB_FEED_REASON_MAX));
-}
-
-size_t nlb_feed_print_hello(char *buf, size_t len)
-{
-	struct json_object *val = json_object_new_object();
-
-	json_object_int_add(val, "version", NLB_FEED_VERSION);
-	json_object_string_add(val, "daemon", "nlbd");
-	return feed_print(buf, len, "hello", val);
-}
-
-size_t nlb_feed_print_route(char *buf, size_t len, const struct ipaddr *address, const char *state,
-			    const char *reason)
-{
-	struct json_object *val = json_object_new_object();
-
-	json_object_string_addf(val, "address", "%pIA", address);
-	json_object_string_add(val, "state", state);
-	if (reason)
-		json_object_object_add(val, "reason", feed_text(reason));
-	return feed_print(buf, len, "route", val);
-}
-
-size_t nlb_feed_print_heartbeat(char *buf, size_t len, uint64_t seq)
-{
-	struct json_object *val = json_object_new_object();
-
-	json_object_object_add(val, "seq", json_object_new_uint64(seq));
-	return feed_print(buf, len, "heartbeat", val);
-}
-
-size_t nlb_feed_print_error(char *buf, size_t len, const char *reason)
-{
-	struct json_object *val = json_object_new_object();
-
-	json_object_object_add(val, "reason", feed_text(reason));
-	return feed_print(buf, len, "error", val);
 }
 
 const char *nlb_protocol_str(uint8_t protocol)

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Wire form of what nlbd says to the agent. It goes through json-c, because error texts may quote
+ * what the peer has sent.
+ */
+
+#include <zebra.h>
+
+#include "json.h"
+#include "printfrr.h"
+
+#include "nlbd/nlb_feed.h"
+
+/* Print {"key": val} and a newline; takes val. */
+static size_t feed_print(char *buf, size_t len, const char *key, struct json_object *val)
+{
+	struct json_object *top = json_object_new_object();
+	size_t n;
+
+	json_object_object_add(top, key, val);
+	n = snprintf(buf, len, "%s\n",
+		     json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_free(top);
+
+	/* Escaping makes at most six bytes of one, so NLB_FEED_OUT_MAX holds every line. */
+	assert(n < len);
+	return n;
+}
+
+static struct json_object *feed_text(const char *text)
+{
+	return json_object_new_string_len(text, strnlen(text, NLB_FEED_REASON_MAX));
+}
+
+size_t nlb_feed_print_hello(char *buf, size_t len)
+{
+	struct json_object *val = json_object_new_object();
+
+	json_object_int_add(val, "version", NLB_FEED_VERSION);
+	json_object_string_add(val, "daemon", "nlbd");
+	return feed_print(buf, len, "hello", val);
+}
+
+size_t nlb_feed_print_route(char *buf, size_t len, const struct ipaddr *address, const char *state,
+			    const char *reason)
+{
+	struct json_object *val = json_object_new_object();
+
+	json_object_string_addf(val, "address", "%pIA", address);
+	json_object_string_add(val, "state", state);
+	if (reason)
+		json_object_object_add(val, "reason", feed_text(reason));
+	return feed_print(buf, len, "route", val);
+}
+
+size_t nlb_feed_print_heartbeat(char *buf, size_t len, uint64_t seq)
+{
+	struct json_object *val = json_object_new_object();
+
+	json_object_object_add(val, "seq", json_object_new_uint64(seq));
+	return feed_print(buf, len, "heartbeat", val);
+}
+
+size_t nlb_feed_print_error(char *buf, size_t len, const char *reason)
+{
+	struct json_object *val = json_object_new_object();
+
+	json_object_object_add(val, "reason", feed_text(reason));
+	return feed_print(buf, len, "error", val);
+}
