@@ -29,6 +29,7 @@ include mk/frr.mk
 include mk/test.mk
 include mk/lint.mk
 include mk/demo.mk
+include mk/bench.mk
 
 .PHONY: all help setup clean distclean
 
@@ -39,7 +40,7 @@ setup: ## install packages, build FRR and libyang below build/ (a second run tak
 	$(Q)scripts/setup.sh
 
 clean: ## remove what is built from our sources; FRR stays
-	$(Q)rm -rf $(BUILD)/agent $(BUILD)/xdp $(BUILD)/asan $(BUILD)/tests $(BUILD)/results $(BUILD)/lint
+	$(Q)rm -rf $(BUILD)/agent $(BUILD)/xdp $(BUILD)/asan $(BUILD)/tests $(BUILD)/results $(BUILD)/bench $(BUILD)/lint
 
 distclean: ## remove build/ altogether
 	$(Q)rm -rf $(BUILD)

@@ -25,8 +25,8 @@ test: setup agent xdp nlbd ## all suites, then the line "N passed, N failed, N s
 check: $(if $(T),$(BUILD)/tests/$(T),$(UNIT_BIN)) ## unit tests (ASan, UBSan); T=agent/test_addr for one
 	$(Q)$(SUITE) run unit $^
 
-check-bpf: $(BPF_BIN) ## packets through the real program by BPF_PROG_TEST_RUN
-	$(Q)$(SUITE) run bpf $^
+check-bpf: $(BPF_BIN) bench-build ## packets through the real program by BPF_PROG_TEST_RUN
+	$(Q)NLB_BUILD=$(BUILD) $(SUITE) run bpf $(BPF_BIN) $(wildcard tests/bench/test_*.py)
 
 check-net: agent xdp ## the data path and the agent in network namespaces
 	$(Q)$(SUITE) run netns $(NET_TEST)

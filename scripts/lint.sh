@@ -42,7 +42,7 @@ compiles() {
 	local dir=build/lint/$1
 	mkdir -p "$dir/stamp"
 	cp build/stamp/packages "$dir/stamp/packages"
-	make --no-print-directory -j"$(nproc)" CC="$1" BUILD="$dir" agent xdp
+	make --no-print-directory -j"$(nproc)" CC="$1" BUILD="$dir" agent xdp bench-build
 }
 
 static_analysis() {
@@ -50,7 +50,7 @@ static_analysis() {
 		--enable=warning --enable=performance --enable=portability
 		--inline-suppr --std=c11 -D__linux__ -DNULL=0 --suppress=missingInclude
 		--suppress=unknownMacro)
-	cppcheck "${options[@]}" -Iagent -Ixdp -I. agent &&
+	cppcheck "${options[@]}" -Iagent -Ixdp -I. agent bench &&
 		cppcheck "${options[@]}" '-DFRR_DAEMON_INFO(n,c,...)=' -Ifrr-nlbd frr-nlbd/nlbd
 }
 
