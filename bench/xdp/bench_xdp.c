@@ -72,6 +72,12 @@ static int run_rounds(struct measure_times (*times)[MEASURE_KINDS], int rounds)
 
 static void print_table(const struct net *net, double wrapper, int rounds, int cpu)
 {
+	uint32_t insns, bytes, floor_insns, floor_bytes;
+
+	measure_size(MEASURE_NLB, &insns, &bytes);
+	measure_size(MEASURE_FLOOR, &floor_insns, &floor_bytes);
+	printf("program: %u instructions, %u bytes of machine code; floor: %u, %u\n", insns, bytes,
+	       floor_insns, floor_bytes);
 	printf("ns per packet, net of the wrapper (%.1f); CPU %d, %d rounds of %d x %d packets\n",
 	       wrapper, cpu, rounds, MEASURE_BATCHES, BENCH_BATCH);
 	printf("%-20s %8s %8s %7s %9s %8s %7s %8s\n", "case", "median", "floor", "ratio", "fast",

@@ -150,6 +150,17 @@ int measure_prove(const struct bench_case *c, uint32_t k)
 	return -1;
 }
 
+void measure_size(enum measure_what what, uint32_t *ret_insns, uint32_t *ret_bytes)
+{
+	struct bpf_prog_info info = {};
+	uint32_t len = sizeof(info);
+
+	/* The first case is IPv4 in IPv4. */
+	check(bpf_obj_get_info_by_fd(prog_fd(&cases[0], what), &info, &len), "program's size");
+	*ret_insns = info.xlated_prog_len / (uint32_t)sizeof(struct bpf_insn);
+	*ret_bytes = info.jited_prog_len;
+}
+
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;

@@ -37,6 +37,9 @@ int measure_run(const struct bench_case *c, enum measure_what what, struct measu
 /* The packet that the wrapper makes of flow k is the one of cases_packet(). 0 or -1. */
 int measure_prove(const struct bench_case *c, uint32_t k);
 
+/* Size of a program: BPF instructions after verification, bytes of machine code. */
+void measure_size(enum measure_what what, uint32_t *ret_insns, uint32_t *ret_bytes);
+
 /* Sorts the times. */
 void measure_result(struct measure_times *t, struct measure_result *ret);
 
