@@ -13,7 +13,7 @@
 struct nlb_run {
 	__u32 vip_index;
 	__u32 backend; /* NLB_BACKEND_NONE: none was chosen */
-	__u32 egress;  /* interface; for NLB_R_TX_REDIRECT */
+	__u32 egress;  /* interface; for NLB_R_TX_REDIRECT and NLB_R_TX_ICMP */
 	__u16 len;
 	__u8 has_vip; /* vip_index is set */
 	__u8 asked;   /* the packet is a question: struct nlb_ask */
@@ -28,6 +28,9 @@ enum nlb_kind_set {
 #define NLB_PASS_BIT(name, text, kind) | (NLB_KIND_##kind == NLB_KIND_PASS ? 1u << NLB_R_##name : 0)
 	NLB_PASS_SET = 0 NLB_REASONS(NLB_PASS_BIT),
 #undef NLB_PASS_BIT
+#define NLB_TX_BIT(name, text, kind) | (NLB_KIND_##kind == NLB_KIND_TX ? 1u << NLB_R_##name : 0)
+	NLB_TX_SET = 0 NLB_REASONS(NLB_TX_BIT),
+#undef NLB_TX_BIT
 };
 
 _Static_assert(NLB_R_COUNT <= 31, "the set of a kind is one int");
@@ -56,7 +59,7 @@ NLB_INLINE void nlb_count_one(void *map, __u32 index, __u16 len, int dropped)
 
 NLB_INLINE void nlb_count(const struct nlb_run *run, enum nlb_reason reason)
 {
-	int sent = reason == NLB_R_TX || reason == NLB_R_TX_REDIRECT;
+	int sent = !!((1u << reason) & NLB_TX_SET);
 	int passed = (1u << reason) & NLB_PASS_SET;
 	struct nlb_reasons *reasons;
 	__u32 zero = 0;
@@ -89,6 +92,9 @@ NLB_INLINE int nlb_count_leave(struct xdp_md *ctx, const struct nlb_run *run,
 		return XDP_TX;
 	if (reason == NLB_R_TX_REDIRECT)
 		return (int)bpf_redirect(run->egress, 0);
+	if (reason == NLB_R_TX_ICMP)
+		return run->egress == ctx->ingress_ifindex ? XDP_TX
+							   : (int)bpf_redirect(run->egress, 0);
 	return (1u << reason) & NLB_PASS_SET ? XDP_PASS : XDP_DROP;
 }
 

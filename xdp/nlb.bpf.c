@@ -8,7 +8,8 @@
  * table and neighbours (bpf_fib_lookup) say by which interface and to which
  * MAC address the backend is reached; the packet gets an IP header towards the
  * backend in front (encap.h) and is sent from this interface or another. What
- * is not for a VIP is left to the kernel. Nothing of a flow is remembered: all
+ * is not for a VIP is left to the kernel. ICMP errors follow the flow that they
+ * quote (icmp.h). Nothing of a flow is remembered: all
  * nodes with the same rings send a flow to the same backend.
  *
  * Nothing is written to a packet before it is certain that it will be sent.
@@ -20,6 +21,7 @@
 
 #include "count.h"
 #include "encap.h"
+#include "icmp.h"
 #include "maps.h"
 #include "parse.h"
 
@@ -236,6 +238,34 @@ static __always_inline enum nlb_reason nlb_send(struct xdp_md *ctx, const struct
 	return r;
 }
 
+/*
+ * ICMP to a VIP. Away from the way that all other packets take, and called
+ * with copies, so that those of the caller can stay in registers.
+ */
+static __noinline enum nlb_reason nlb_handle_icmp(struct xdp_md *ctx, struct nlb_packet *pkt,
+						  struct nlb_run *run)
+{
+	const void *l3 = (void *)(long)ctx->data + ETH_HLEN;
+	const void *end = (void *)(long)ctx->data_end;
+	const struct nlb_backend *backend;
+	const struct nlb_service *svc;
+	enum nlb_reason r;
+
+	r = pkt->is_v4 ? nlb_icmp_error4(l3, end, pkt) : nlb_icmp_error6(l3, end, pkt);
+	if (r != NLB_R_TX)
+		return r;
+	svc = bpf_map_lookup_elem(&nlb_services, &pkt->key);
+	if (!svc)
+		return nlb_no_service(pkt, run, NLB_R_TX);
+	if (pkt->ttl <= 1)
+		return NLB_R_VIP_TTL;
+	backend = nlb_pick(svc, pkt, run, &r);
+	if (!backend)
+		return r;
+	r = nlb_send(ctx, pkt, backend, run);
+	return r == NLB_R_TX || r == NLB_R_TX_REDIRECT ? NLB_R_TX_ICMP : r;
+}
+
 static __always_inline enum nlb_reason nlb_handle(struct xdp_md *ctx, struct nlb_run *run)
 {
 	void *data = (void *)(long)ctx->data;
@@ -257,8 +287,17 @@ static __always_inline enum nlb_reason nlb_handle(struct xdp_md *ctx, struct nlb
 	if (r == NLB_R_MALFORMED_L3)
 		return r;
 	run->len = pkt.len;
-	if (r != NLB_R_TX)
-		return nlb_no_service(&pkt, run, r);
+	if (r != NLB_R_TX) {
+		r = nlb_no_service(&pkt, run, r);
+		if (r == NLB_R_VIP_ICMP) {
+			struct nlb_packet icmp_pkt = pkt;
+			struct nlb_run icmp_run = *run;
+
+			r = nlb_handle_icmp(ctx, &icmp_pkt, &icmp_run);
+			*run = icmp_run;
+		}
+		return r;
+	}
 	svc = bpf_map_lookup_elem(&nlb_services, &pkt.key);
 	if (!svc)
 		return nlb_no_service(&pkt, run, NLB_R_TX);

@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 #define NLB_LAYOUT_MAGIC   0x6e6c6264u /* "nlbd" */
-#define NLB_LAYOUT_VERSION 1u
+#define NLB_LAYOUT_VERSION 2u
 
 /*
  * Map           type          key                  value                written by
@@ -147,7 +147,10 @@ struct nlb_counters {
 	X(NO_NEIGHBOUR, "no_neighbour", DROP)                                                      \
 	X(TOO_BIG, "too_big", DROP)                                                                \
 	X(NO_HEADROOM, "no_headroom", DROP)                                                        \
-	X(INTERNAL, "internal", DROP)
+	X(INTERNAL, "internal", DROP)                                                              \
+	X(TX_ICMP, "tx_icmp", TX)                                                                  \
+	X(VIP_ICMP_TRUNCATED, "vip_icmp_truncated", DROP)                                          \
+	X(VIP_ICMP_QUOTE, "vip_icmp_quote", DROP)
 
 enum nlb_reason {
 #define NLB_REASON_ENUM(name, text, kind) NLB_R_##name,

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * ICMP and ICMPv6 that is addressed to a VIP. An error (RFC 792, RFC 4443)
+ * quotes the packet that it is about: here one that a backend sent, from the
+ * VIP to a client. Turned round, its addresses and ports are those of the
+ * client's packets, and so lead to the backend that has the flow.
+ */
+#ifndef NLB_ICMP_H
+#define NLB_ICMP_H
+
+#include "csum.h"
+#include "hash.h"
+#include "parse.h"
+#include "wire.h"
+
+struct nlb_icmp {
+	__u8 type;
+	__u8 code;
+	__sum16 check;
+	__be32 rest; /* what it holds depends on the type */
+};
+
+/* The two families' types; the names in the kernel's headers cannot be had together. */
+#define NLB_ICMP4_UNREACHABLE	3
+#define NLB_ICMP4_TIME_EXCEEDED 11
+#define NLB_ICMP4_PARAMETER	12
+#define NLB_ICMP6_UNREACHABLE	1
+#define NLB_ICMP6_PARAMETER	4 /* too big (2) and time exceeded (3) lie between */
+
+/* Errors quote the IP header and at least this much of what follows it (RFC 792). */
+#define NLB_ICMP_QUOTE_L4 8u
+
+/* Neither redirects nor source quenches: those are not for a backend. */
+NLB_INLINE int nlb_icmp_is_error(const struct nlb_icmp *icmp, int is_v4)
+{
+	if (is_v4)
+		return icmp->type == NLB_ICMP4_UNREACHABLE ||
+		       icmp->type == NLB_ICMP4_TIME_EXCEEDED || icmp->type == NLB_ICMP4_PARAMETER;
+	return icmp->type >= NLB_ICMP6_UNREACHABLE && icmp->type <= NLB_ICMP6_PARAMETER;
+}
+
+/* Instead of memcmp(), which the compiler would call as a function. */
+NLB_INLINE int nlb_icmp_same(const struct in6_addr *a, const struct in6_addr *b)
+{
+	__u32 x[4], y[4];
+
+	__builtin_memcpy(x, a, 16);
+	__builtin_memcpy(y, b, 16);
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]));
+}
+
+/* l4: of the quoted packet. The ports of the client's packets, and the key's rest. */
+NLB_INLINE __u32 nlb_icmp_turn(const __u8 *l4, __u8 protocol, struct nlb_packet *pkt)
+{
+	__u8 turned[4] = {l4[2], l4[3], l4[0], l4[1]};
+	__u32 ports;
+
+	pkt->key.protocol = protocol;
+	pkt->key.port[0] = l4[0];
+	pkt->key.port[1] = l4[1];
+	__builtin_memcpy(&ports, turned, 4);
+	return ports;
+}
+
+/*
+ * To be called when nlb_parse4() or nlb_parse6() gave NLB_R_VIP_ICMP, for the
+ * same l3 and pkt. NLB_R_TX: an error, and key and hash of *pkt are now those
+ * of the flow that it quotes. NLB_R_VIP_ICMP: no error.
+ * NLB_R_VIP_ICMP_TRUNCATED: too little of it is there to say.
+ * NLB_R_VIP_ICMP_QUOTE: what it quotes is nothing that a VIP's backend sent.
+ */
+NLB_INLINE enum nlb_reason nlb_icmp_error4(const void *l3, const void *end, struct nlb_packet *pkt)
+{
+	const struct iphdr *ip = l3, *quote;
+	const struct nlb_icmp *icmp;
+	__u32 hdr_len, quote_len, ports;
+	const __u8 *l4;
+
+	if ((const void *)(ip + 1) > end)
+		return NLB_R_INTERNAL;
+	hdr_len = (__u32)ip->ihl * 4;
+	icmp = (const void *)((const __u8 *)l3 + hdr_len);
+	if (pkt->len < hdr_len + sizeof(*icmp) || (const void *)(icmp + 1) > end)
+		return NLB_R_VIP_ICMP_TRUNCATED;
+	if (!nlb_icmp_is_error(icmp, 1))
+		return NLB_R_VIP_ICMP;
+	quote = (const void *)(icmp + 1);
+	if (pkt->len < hdr_len + sizeof(*icmp) + sizeof(*quote) + NLB_ICMP_QUOTE_L4 ||
+	    (const void *)(quote + 1) > end)
+		return NLB_R_VIP_ICMP_TRUNCATED;
+	if (quote->version != 4 || quote->ihl < 5 || quote->saddr != ip->daddr ||
+	    quote->frag_off & bpf_htons(NLB_IP_OFFSET) ||
+	    (quote->protocol != IPPROTO_TCP && quote->protocol != IPPROTO_UDP))
+		return NLB_R_VIP_ICMP_QUOTE;
+	quote_len = (__u32)quote->ihl * 4;
+	l4 = (const __u8 *)quote + quote_len;
+	if (pkt->len < hdr_len + sizeof(*icmp) + quote_len + NLB_ICMP_QUOTE_L4 ||
+	    l4 + 4 > (const __u8 *)end)
+		return NLB_R_VIP_ICMP_TRUNCATED;
+	ports = nlb_icmp_turn(l4, quote->protocol, pkt);
+	pkt->hash = nlb_hash4(quote->daddr, quote->saddr, ports, quote->protocol);
+	return NLB_R_TX;
+}
+
+/* A fragment header in the quote is stepped over if the fragment is the first. */
+NLB_INLINE enum nlb_reason nlb_icmp_error6(const void *l3, const void *end, struct nlb_packet *pkt)
+{
+	const struct ipv6hdr *ip = l3, *quote;
+	const struct nlb_icmp *icmp = (const void *)(ip + 1);
+	__u32 need = sizeof(*ip) + sizeof(*icmp);
+	const __u8 *l4;
+	__u8 protocol;
+	__u32 ports;
+
+	if (pkt->len < need || (const void *)(icmp + 1) > end)
+		return NLB_R_VIP_ICMP_TRUNCATED;
+	if (!nlb_icmp_is_error(icmp, 0))
+		return NLB_R_VIP_ICMP;
+	quote = (const void *)(icmp + 1);
+	l4 = (const void *)(quote + 1);
+	need += sizeof(*quote) + NLB_ICMP_QUOTE_L4;
+	if (pkt->len < need || l4 + NLB_ICMP_QUOTE_L4 > (const __u8 *)end)
+		return NLB_R_VIP_ICMP_TRUNCATED;
+	if (quote->version != 6 || !nlb_icmp_same(&quote->saddr, &ip->daddr))
+		return NLB_R_VIP_ICMP_QUOTE;
+	protocol = quote->nexthdr;
+	if (protocol == IPPROTO_FRAGMENT) {
+		/* Next header, reserved, 13 bits of offset. */
+		if (l4[2] || l4[3] & 0xf8)
+			return NLB_R_VIP_ICMP_QUOTE;
+		protocol = l4[0];
+		l4 += 8;
+		need += 8;
+		if (pkt->len < need || l4 + 4 > (const __u8 *)end)
+			return NLB_R_VIP_ICMP_TRUNCATED;
+	}
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		return NLB_R_VIP_ICMP_QUOTE;
+	ports = nlb_icmp_turn(l4, protocol, pkt);
+	pkt->hash = nlb_hash6(&quote->daddr, &quote->saddr, ports, protocol);
+	return NLB_R_TX;
+}
+
+#endif
