@@ -19,9 +19,10 @@ struct nlb_run {
 	__u8 asked;   /* the packet is a question: struct nlb_ask */
 };
 
-#define NLB_KIND_TX   0
-#define NLB_KIND_PASS 1
-#define NLB_KIND_DROP 2
+#define NLB_KIND_TX    0
+#define NLB_KIND_PASS  1
+#define NLB_KIND_DROP  2
+#define NLB_KIND_REPLY 3
 
 /* Bit sets of the reasons of each kind, made at compile time. */
 enum nlb_kind_set {
@@ -31,6 +32,10 @@ enum nlb_kind_set {
 #define NLB_TX_BIT(name, text, kind) | (NLB_KIND_##kind == NLB_KIND_TX ? 1u << NLB_R_##name : 0)
 	NLB_TX_SET = 0 NLB_REASONS(NLB_TX_BIT),
 #undef NLB_TX_BIT
+#define NLB_REPLY_BIT(name, text, kind)                                                            \
+	| (NLB_KIND_##kind == NLB_KIND_REPLY ? 1u << NLB_R_##name : 0)
+	NLB_REPLY_SET = 0 NLB_REASONS(NLB_REPLY_BIT),
+#undef NLB_REPLY_BIT
 };
 
 _Static_assert(NLB_R_COUNT <= 31, "the set of a kind is one int");
@@ -60,14 +65,14 @@ NLB_INLINE void nlb_count_one(void *map, __u32 index, __u16 len, int dropped)
 NLB_INLINE void nlb_count(const struct nlb_run *run, enum nlb_reason reason)
 {
 	int sent = !!((1u << reason) & NLB_TX_SET);
-	int passed = (1u << reason) & NLB_PASS_SET;
+	int apart = (1u << reason) & (NLB_PASS_SET | NLB_REPLY_SET);
 	struct nlb_reasons *reasons;
 	__u32 zero = 0;
 
 	reasons = bpf_map_lookup_elem(&nlb_reasons, &zero);
 	if (reasons && (__u32)reason < NLB_REASON_SLOTS)
 		reasons->packets[reason]++;
-	if (passed)
+	if (apart)
 		return;
 	if (run->has_vip)
 		nlb_count_one(&nlb_vip_stats, run->vip_index, run->len, !sent);
@@ -95,6 +100,8 @@ NLB_INLINE int nlb_count_leave(struct xdp_md *ctx, const struct nlb_run *run,
 	if (reason == NLB_R_TX_ICMP)
 		return run->egress == ctx->ingress_ifindex ? XDP_TX
 							   : (int)bpf_redirect(run->egress, 0);
+	if ((1u << reason) & NLB_REPLY_SET)
+		return XDP_TX;
 	return (1u << reason) & NLB_PASS_SET ? XDP_PASS : XDP_DROP;
 }
 

@@ -3,7 +3,8 @@
  * ICMP and ICMPv6 that is addressed to a VIP. An error (RFC 792, RFC 4443)
  * quotes the packet that it is about: here one that a backend sent, from the
  * VIP to a client. Turned round, its addresses and ports are those of the
- * client's packets, and so lead to the backend that has the flow.
+ * client's packets, and so lead to the backend that has the flow. An echo
+ * request is made its own answer where it lies.
  */
 #ifndef NLB_ICMP_H
 #define NLB_ICMP_H
@@ -21,11 +22,15 @@ struct nlb_icmp {
 };
 
 /* The two families' types; the names in the kernel's headers cannot be had together. */
+#define NLB_ICMP4_ECHO_REPLY	0
 #define NLB_ICMP4_UNREACHABLE	3
+#define NLB_ICMP4_ECHO		8
 #define NLB_ICMP4_TIME_EXCEEDED 11
 #define NLB_ICMP4_PARAMETER	12
 #define NLB_ICMP6_UNREACHABLE	1
 #define NLB_ICMP6_PARAMETER	4 /* too big (2) and time exceeded (3) lie between */
+#define NLB_ICMP6_ECHO		128
+#define NLB_ICMP6_ECHO_REPLY	129
 
 /* Errors quote the IP header and at least this much of what follows it (RFC 792). */
 #define NLB_ICMP_QUOTE_L4 8u
@@ -139,6 +144,111 @@ NLB_INLINE enum nlb_reason nlb_icmp_error6(const void *l3, const void *end, stru
 	ports = nlb_icmp_turn(l4, protocol, pkt);
 	pkt->hash = nlb_hash6(&quote->daddr, &quote->saddr, ports, protocol);
 	return NLB_R_TX;
+}
+
+/* One host may be answered at the source address (RFC 1122, 3.2.2; RFC 4443, 2.4 e). */
+NLB_INLINE int nlb_icmp_host4(__be32 addr)
+{
+	__u32 first = bpf_ntohl(addr) >> 24;
+
+	return first != 0 && first != 127 && first < 224;
+}
+
+NLB_INLINE int nlb_icmp_host6(const struct in6_addr *addr)
+{
+	__u32 words[4];
+
+	__builtin_memcpy(words, addr, sizeof(words));
+	/* Neither ::/96, which holds the unspecified and the loopback address, nor a group. */
+	return (words[0] | words[1] | words[2]) && addr->s6_addr[0] != 0xff;
+}
+
+/* Sets the byte at `at` and takes the checksum along; its 16-bit word begins at `word`. */
+NLB_INLINE void nlb_icmp_set_byte(__sum16 *check, void *word, __u8 *at, __u8 value)
+{
+	__be16 from, to;
+
+	__builtin_memcpy(&from, word, 2);
+	*at = value;
+	__builtin_memcpy(&to, word, 2);
+	*check = nlb_csum_replace(*check, from, to);
+}
+
+NLB_INLINE void nlb_icmp_swap_eth(struct ethhdr *eth)
+{
+	__u8 mac[ETH_ALEN];
+
+	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
+}
+
+/* Both ends are one host's, so that an answer goes to whoever sent the packet. */
+NLB_INLINE int nlb_icmp_unicast_eth(const struct ethhdr *eth)
+{
+	return !((eth->h_dest[0] | eth->h_source[0]) & 1);
+}
+
+/*
+ * 1: an echo request that may be answered. `len`: of the IP packet. Requests
+ * with IPv4 options are not: some of those would have to be answered, too.
+ */
+NLB_INLINE int nlb_icmp_is_echo4(const void *l3, const void *end, __u32 len)
+{
+	const struct iphdr *ip = l3;
+	const struct nlb_icmp *icmp = (const void *)(ip + 1);
+
+	return (const void *)(icmp + 1) <= end && len >= sizeof(*ip) + sizeof(*icmp) &&
+	       ip->ihl == 5 && icmp->type == NLB_ICMP4_ECHO && icmp->code == 0 &&
+	       nlb_icmp_host4(ip->saddr);
+}
+
+NLB_INLINE int nlb_icmp_is_echo6(const void *l3, const void *end, __u32 len)
+{
+	const struct ipv6hdr *ip = l3;
+	const struct nlb_icmp *icmp = (const void *)(ip + 1);
+
+	return (const void *)(icmp + 1) <= end && len >= sizeof(*ip) + sizeof(*icmp) &&
+	       icmp->type == NLB_ICMP6_ECHO && icmp->code == 0 && nlb_icmp_host6(&ip->saddr);
+}
+
+/*
+ * The request becomes the reply. Swapping addresses leaves all checksums as
+ * they are; a request whose checksum is wrong gets a reply whose is as well.
+ */
+NLB_INLINE void nlb_icmp_echo4(struct iphdr *ip, struct nlb_icmp *icmp, __u8 ttl)
+{
+	__be32 addr = ip->saddr;
+
+	ip->saddr = ip->daddr;
+	ip->daddr = addr;
+	nlb_icmp_set_byte(&ip->check, &ip->ttl, &ip->ttl, ttl);
+	nlb_icmp_set_byte(&icmp->check, icmp, &icmp->type, NLB_ICMP4_ECHO_REPLY);
+}
+
+NLB_INLINE void nlb_icmp_echo6(struct ipv6hdr *ip, struct nlb_icmp *icmp, __u8 ttl)
+{
+	struct in6_addr addr = ip->saddr;
+
+	ip->saddr = ip->daddr;
+	ip->daddr = addr;
+	ip->hop_limit = ttl;
+	nlb_icmp_set_byte(&icmp->check, icmp, &icmp->type, NLB_ICMP6_ECHO_REPLY);
+}
+
+/*
+ * A token bucket in one word: when the bucket will be full again, less the
+ * burst. 1: one more may be sent at `now` (both in ns); *due is moved on then.
+ */
+NLB_INLINE int nlb_icmp_allow(__u64 *due, __u64 now, int spend)
+{
+	__u64 from = *due > now ? *due : now;
+
+	if (from - now > NLB_ICMP_BURST_NS)
+		return 0;
+	if (spend)
+		*due = from + NLB_ICMP_INTERVAL_NS;
+	return 1;
 }
 
 #endif

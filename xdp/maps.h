@@ -30,5 +30,6 @@ NLB_MAP(ARRAY, __u32, struct nlb_backend, 256, BPF_F_MMAPABLE, nlb_backends);
 NLB_MAP(PERCPU_ARRAY, __u32, struct nlb_counters, 64, 0, nlb_vip_stats);
 NLB_MAP(PERCPU_ARRAY, __u32, struct nlb_counters, 256, 0, nlb_be_stats);
 NLB_MAP(PERCPU_ARRAY, __u32, struct nlb_reasons, 1, 0, nlb_reasons);
+NLB_MAP(PERCPU_ARRAY, __u32, struct nlb_limit, NLB_LIMIT_COUNT, 0, nlb_limits);
 
 #endif

@@ -9,7 +9,7 @@
  * MAC address the backend is reached; the packet gets an IP header towards the
  * backend in front (encap.h) and is sent from this interface or another. What
  * is not for a VIP is left to the kernel. ICMP errors follow the flow that they
- * quote (icmp.h). Nothing of a flow is remembered: all
+ * quote, and echo requests are answered (icmp.h). Nothing of a flow is remembered: all
  * nodes with the same rings send a flow to the same backend.
  *
  * Nothing is written to a packet before it is certain that it will be sent.
@@ -238,6 +238,51 @@ static __always_inline enum nlb_reason nlb_send(struct xdp_md *ctx, const struct
 	return r;
 }
 
+/* Asked: the answer is the same, but nothing is taken from the bucket. */
+static __always_inline int nlb_may_reply(const struct nlb_run *run, __u32 what)
+{
+	struct nlb_limit *limit = bpf_map_lookup_elem(&nlb_limits, &what);
+
+	return limit && nlb_icmp_allow(&limit->due, bpf_ktime_get_ns(), !run->asked);
+}
+
+/* An echo request becomes its answer. NLB_R_VIP_ICMP: it is none, or is not to be answered. */
+static __always_inline enum nlb_reason nlb_echo(struct xdp_md *ctx, const struct nlb_packet *pkt,
+						const struct nlb_run *run)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	void *l3 = data + ETH_HLEN;
+	const struct nlb_config *cfg;
+	__u32 zero = 0;
+
+	if (!(pkt->is_v4 ? nlb_icmp_is_echo4(l3, end, pkt->len)
+			 : nlb_icmp_is_echo6(l3, end, pkt->len)))
+		return NLB_R_VIP_ICMP;
+	cfg = bpf_map_lookup_elem(&nlb_config, &zero);
+	if (!cfg)
+		return NLB_R_INTERNAL;
+	if (cfg->flags & NLB_CONFIG_F_NO_ECHO || !nlb_icmp_unicast_eth(data))
+		return NLB_R_VIP_ICMP;
+	if (!nlb_may_reply(run, NLB_LIMIT_ECHO))
+		return NLB_R_VIP_ICMP_LIMIT;
+	if (pkt->is_v4) {
+		struct iphdr *ip = l3;
+
+		if ((void *)(ip + 1) + sizeof(struct nlb_icmp) > end)
+			return NLB_R_INTERNAL;
+		nlb_icmp_echo4(ip, (void *)(ip + 1), cfg->ttl);
+	} else {
+		struct ipv6hdr *ip = l3;
+
+		if ((void *)(ip + 1) + sizeof(struct nlb_icmp) > end)
+			return NLB_R_INTERNAL;
+		nlb_icmp_echo6(ip, (void *)(ip + 1), cfg->ttl);
+	}
+	nlb_icmp_swap_eth(data);
+	return NLB_R_TX_REPLY;
+}
+
 /*
  * ICMP to a VIP. Away from the way that all other packets take, and called
  * with copies, so that those of the caller can stay in registers.
@@ -252,6 +297,8 @@ static __noinline enum nlb_reason nlb_handle_icmp(struct xdp_md *ctx, struct nlb
 	enum nlb_reason r;
 
 	r = pkt->is_v4 ? nlb_icmp_error4(l3, end, pkt) : nlb_icmp_error6(l3, end, pkt);
+	if (r == NLB_R_VIP_ICMP)
+		return nlb_echo(ctx, pkt, run);
 	if (r != NLB_R_TX)
 		return r;
 	svc = bpf_map_lookup_elem(&nlb_services, &pkt->key);

@@ -29,6 +29,7 @@
  * nlb_vip_stats percpu array  VIP number           struct nlb_counters  program
  * nlb_be_stats  percpu array  backend number       struct nlb_counters  program
  * nlb_reasons   percpu array  0                    struct nlb_reasons   program
+ * nlb_limits    percpu array  enum nlb_limit_of    struct nlb_limit     program
  *
  * The way of a packet: nlb_services gives the service's number, nlb_ring_of
  * where its ring lies, the packet's hash a slot in it, the slot a backend.
@@ -57,9 +58,24 @@ struct nlb_layout {
 struct nlb_config {
 	__u8 source4[4];  /* outer source of IPv4 tunnels, an address of this node; 0: none */
 	__u8 source6[16]; /* outer source of IPv6 tunnels; 0: none */
-	__u32 flags;	  /* none yet */
+	__u32 flags;	  /* NLB_CONFIG_F_... */
 	__u8 ttl;	  /* of the outer header; hop limit likewise */
 	__u8 zero[7];
+};
+
+/* Echo requests to VIPs are left to the kernel instead of answered. */
+#define NLB_CONFIG_F_NO_ECHO (1u << 0)
+
+/* ICMP that the program itself makes: so many a second and CPU, and so many at once. */
+#define NLB_ICMP_RATE	     1000u
+#define NLB_ICMP_BURST	     100u
+#define NLB_ICMP_INTERVAL_NS (1000000000ull / NLB_ICMP_RATE)
+#define NLB_ICMP_BURST_NS    ((NLB_ICMP_BURST - 1) * NLB_ICMP_INTERVAL_NS)
+
+enum nlb_limit_of { NLB_LIMIT_ECHO, NLB_LIMIT_COUNT };
+
+struct nlb_limit {
+	__u64 due; /* CLOCK_MONOTONIC in ns; at most the burst ahead of now */
 };
 
 struct nlb_vip_key {
@@ -123,7 +139,8 @@ struct nlb_counters {
 /*
  * Why a packet left the program: each one is counted under exactly one. The
  * second argument is the name that user space shows; the third is the kind:
- * TX (sent on), PASS (left to the kernel), DROP. docs/dataplane.md explains
+ * TX (sent on), PASS (left to the kernel), DROP, REPLY (answered by the program
+ * itself). docs/dataplane.md explains
  * each. New ones go to the end, so that counters outlive an upgrade.
  */
 #define NLB_REASONS(X)                                                                             \
@@ -150,7 +167,9 @@ struct nlb_counters {
 	X(INTERNAL, "internal", DROP)                                                              \
 	X(TX_ICMP, "tx_icmp", TX)                                                                  \
 	X(VIP_ICMP_TRUNCATED, "vip_icmp_truncated", DROP)                                          \
-	X(VIP_ICMP_QUOTE, "vip_icmp_quote", DROP)
+	X(VIP_ICMP_QUOTE, "vip_icmp_quote", DROP)                                                  \
+	X(TX_REPLY, "tx_reply", REPLY)                                                             \
+	X(VIP_ICMP_LIMIT, "vip_icmp_limit", DROP)
 
 enum nlb_reason {
 #define NLB_REASON_ENUM(name, text, kind) NLB_R_##name,

@@ -464,7 +464,7 @@ static void test_case(void **state)
 		xdp_world_sources(XDP_WORLD_SOURCE4, XDP_WORLD_SOURCE6);
 }
 
-/* The reasons behind NLB_R_INTERNAL are ICMP's: test_icmp.c. */
+/* The reasons behind NLB_R_INTERNAL are ICMP's: test_icmp.c, test_icmp_reply.c. */
 static void test_every_reason_has_a_case(void **state _unused_)
 {
 	for (int r = 0; r <= NLB_R_INTERNAL; r++) {
