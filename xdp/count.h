@@ -14,6 +14,7 @@ struct nlb_run {
 	__u32 vip_index;
 	__u32 backend; /* NLB_BACKEND_NONE: none was chosen */
 	__u32 egress;  /* interface; for NLB_R_TX_REDIRECT and NLB_R_TX_ICMP */
+	__u32 mtu;     /* for the inner packet; with NLB_R_TOO_BIG */
 	__u16 len;
 	__u8 has_vip; /* vip_index is set */
 	__u8 asked;   /* the packet is a question: struct nlb_ask */
@@ -23,6 +24,7 @@ struct nlb_run {
 #define NLB_KIND_PASS  1
 #define NLB_KIND_DROP  2
 #define NLB_KIND_REPLY 3
+#define NLB_KIND_TELL  4
 
 /* Bit sets of the reasons of each kind, made at compile time. */
 enum nlb_kind_set {
@@ -36,6 +38,9 @@ enum nlb_kind_set {
 	| (NLB_KIND_##kind == NLB_KIND_REPLY ? 1u << NLB_R_##name : 0)
 	NLB_REPLY_SET = 0 NLB_REASONS(NLB_REPLY_BIT),
 #undef NLB_REPLY_BIT
+#define NLB_TELL_BIT(name, text, kind) | (NLB_KIND_##kind == NLB_KIND_TELL ? 1u << NLB_R_##name : 0)
+	NLB_TELL_SET = 0 NLB_REASONS(NLB_TELL_BIT),
+#undef NLB_TELL_BIT
 };
 
 _Static_assert(NLB_R_COUNT <= 31, "the set of a kind is one int");
@@ -100,7 +105,7 @@ NLB_INLINE int nlb_count_leave(struct xdp_md *ctx, const struct nlb_run *run,
 	if (reason == NLB_R_TX_ICMP)
 		return run->egress == ctx->ingress_ifindex ? XDP_TX
 							   : (int)bpf_redirect(run->egress, 0);
-	if ((1u << reason) & NLB_REPLY_SET)
+	if ((1u << reason) & (NLB_REPLY_SET | NLB_TELL_SET))
 		return XDP_TX;
 	return (1u << reason) & NLB_PASS_SET ? XDP_PASS : XDP_DROP;
 }

@@ -4,7 +4,8 @@
  * quotes the packet that it is about: here one that a backend sent, from the
  * VIP to a client. Turned round, its addresses and ports are those of the
  * client's packets, and so lead to the backend that has the flow. An echo
- * request is made its own answer where it lies.
+ * request is made its own answer where it lies. What does not fit a tunnel is answered
+ * by the one error that this node sends, as the router that it is.
  */
 #ifndef NLB_ICMP_H
 #define NLB_ICMP_H
@@ -25,15 +26,25 @@ struct nlb_icmp {
 #define NLB_ICMP4_ECHO_REPLY	0
 #define NLB_ICMP4_UNREACHABLE	3
 #define NLB_ICMP4_ECHO		8
+#define NLB_ICMP4_FRAG_NEEDED	4 /* a code */
 #define NLB_ICMP4_TIME_EXCEEDED 11
 #define NLB_ICMP4_PARAMETER	12
 #define NLB_ICMP6_UNREACHABLE	1
-#define NLB_ICMP6_PARAMETER	4 /* too big (2) and time exceeded (3) lie between */
+#define NLB_ICMP6_TOO_BIG	2
+#define NLB_ICMP6_PARAMETER	4 /* time exceeded (3) lies between */
 #define NLB_ICMP6_ECHO		128
 #define NLB_ICMP6_ECHO_REPLY	129
 
 /* Errors quote the IP header and at least this much of what follows it (RFC 792). */
 #define NLB_ICMP_QUOTE_L4 8u
+
+/* No error of ours is longer than 576 bytes (RFC 1812) or 1,280 (RFC 4443) with its headers. */
+#define NLB_ICMP4_QUOTE_MAX 548u
+#define NLB_ICMP6_QUOTE_MAX 1232u
+
+/* Smaller ones need not be believed (RFC 791, RFC 8201). */
+#define NLB_ICMP4_MTU_MIN 68u
+#define NLB_ICMP6_MTU_MIN 1280u
 
 /* Neither redirects nor source quenches: those are not for a backend. */
 NLB_INLINE int nlb_icmp_is_error(const struct nlb_icmp *icmp, int is_v4)
@@ -249,6 +260,65 @@ NLB_INLINE int nlb_icmp_allow(__u64 *due, __u64 now, int spend)
 	if (spend)
 		*due = from + NLB_ICMP_INTERVAL_NS;
 	return 1;
+}
+
+/*
+ * Packet too big (RFC 1191, RFC 4443): the headers in front of the quote. The
+ * ICMP checksum is left 0, for the caller to set once all is in its place.
+ * The precedence is that of network control (RFC 1812, 4.3.2.5).
+ */
+NLB_INLINE void nlb_icmp_too_big4(struct iphdr *ip, const struct iphdr *quote, __u32 quote_len,
+				  __u8 ttl, __u16 mtu)
+{
+	struct nlb_icmp icmp = {
+		.type = NLB_ICMP4_UNREACHABLE,
+		.code = NLB_ICMP4_FRAG_NEEDED,
+		.rest = bpf_htonl(mtu),
+	};
+	struct iphdr out = {
+		.version = 4,
+		.ihl = 5,
+		.tos = 0xc0,
+		.tot_len = bpf_htons((__u16)(sizeof(out) + sizeof(icmp) + quote_len)),
+		.frag_off = bpf_htons(NLB_IP_DF),
+		.ttl = ttl,
+		.protocol = IPPROTO_ICMP,
+		.saddr = quote->daddr,
+		.daddr = quote->saddr,
+	};
+
+	out.check = nlb_csum_ip4(&out);
+	*ip = out;
+	__builtin_memcpy(ip + 1, &icmp, sizeof(icmp));
+}
+
+NLB_INLINE void nlb_icmp_too_big6(struct ipv6hdr *ip, const struct ipv6hdr *quote, __u32 quote_len,
+				  __u8 ttl, __u16 mtu)
+{
+	struct nlb_icmp icmp = {.type = NLB_ICMP6_TOO_BIG, .rest = bpf_htonl(mtu)};
+	__be32 first = bpf_htonl(0x60000000u);
+
+	__builtin_memcpy(ip, &first, 4);
+	ip->payload_len = bpf_htons((__u16)(sizeof(icmp) + quote_len));
+	ip->nexthdr = IPPROTO_ICMPV6;
+	ip->hop_limit = ttl;
+	ip->saddr = quote->daddr;
+	ip->daddr = quote->saddr;
+	__builtin_memcpy(ip + 1, &icmp, sizeof(icmp));
+}
+
+/* Sum of the words of four bytes from `from` to `end`, of which there are at most `max`. */
+NLB_INLINE __u64 nlb_icmp_sum(const void *from, const void *end, __u32 max)
+{
+	const __u32 *word = from;
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < max; i++, word++) {
+		if ((const void *)(word + 1) > end)
+			break;
+		sum += *word;
+	}
+	return sum;
 }
 
 #endif

@@ -157,7 +157,7 @@ static __always_inline enum nlb_reason nlb_make_room(struct xdp_md *ctx,
 static __always_inline enum nlb_reason nlb_send4(struct xdp_md *ctx, const struct nlb_packet *pkt,
 						 const struct nlb_encap *encap,
 						 const __u8 source[4], const __u8 dest[4],
-						 __u32 *ret_egress)
+						 __u32 *ret_egress, __u32 *ret_mtu)
 {
 	struct bpf_fib_lookup fib = {
 		.family = NLB_AF_INET,
@@ -172,8 +172,10 @@ static __always_inline enum nlb_reason nlb_send4(struct xdp_md *ctx, const struc
 	if (!fib.ipv4_src)
 		return NLB_R_NO_SOURCE;
 	r = nlb_make_room(ctx, pkt, &fib, sizeof(struct iphdr));
-	if (r != NLB_R_TX)
+	if (r != NLB_R_TX) {
+		*ret_mtu = fib.mtu_result - sizeof(struct iphdr);
 		return r;
+	}
 	data = (void *)(long)ctx->data;
 	if (data + ETH_HLEN + sizeof(struct iphdr) > (void *)(long)ctx->data_end)
 		return NLB_R_INTERNAL;
@@ -186,7 +188,7 @@ static __always_inline enum nlb_reason nlb_send4(struct xdp_md *ctx, const struc
 static __always_inline enum nlb_reason nlb_send6(struct xdp_md *ctx, const struct nlb_packet *pkt,
 						 const struct nlb_encap *encap,
 						 const __u8 source[16], const __u8 dest[16],
-						 __u32 *ret_egress)
+						 __u32 *ret_egress, __u32 *ret_mtu)
 {
 	struct bpf_fib_lookup fib = {
 		.family = NLB_AF_INET6,
@@ -201,8 +203,10 @@ static __always_inline enum nlb_reason nlb_send6(struct xdp_md *ctx, const struc
 	if (!(fib.ipv6_src[0] | fib.ipv6_src[1] | fib.ipv6_src[2] | fib.ipv6_src[3]))
 		return NLB_R_NO_SOURCE;
 	r = nlb_make_room(ctx, pkt, &fib, sizeof(struct ipv6hdr));
-	if (r != NLB_R_TX)
+	if (r != NLB_R_TX) {
+		*ret_mtu = fib.mtu_result - sizeof(struct ipv6hdr);
 		return r;
+	}
 	data = (void *)(long)ctx->data;
 	if (data + ETH_HLEN + sizeof(struct ipv6hdr) > (void *)(long)ctx->data_end)
 		return NLB_R_INTERNAL;
@@ -230,9 +234,11 @@ static __always_inline enum nlb_reason nlb_send(struct xdp_md *ctx, const struct
 		return NLB_R_INTERNAL;
 	encap.ttl = cfg->ttl;
 	if (backend->flags & NLB_BACKEND_F_V4)
-		r = nlb_send4(ctx, pkt, &encap, cfg->source4, backend->addr + 12, &run->egress);
+		r = nlb_send4(ctx, pkt, &encap, cfg->source4, backend->addr + 12, &run->egress,
+			      &run->mtu);
 	else
-		r = nlb_send6(ctx, pkt, &encap, cfg->source6, backend->addr, &run->egress);
+		r = nlb_send6(ctx, pkt, &encap, cfg->source6, backend->addr, &run->egress,
+			      &run->mtu);
 	if (r == NLB_R_TX && run->egress != ctx->ingress_ifindex)
 		return NLB_R_TX_REDIRECT;
 	return r;
@@ -281,6 +287,98 @@ static __always_inline enum nlb_reason nlb_echo(struct xdp_md *ctx, const struct
 	}
 	nlb_icmp_swap_eth(data);
 	return NLB_R_TX_REPLY;
+}
+
+/* Whether the sender of a packet that does not fit can be told so. */
+static __always_inline int nlb_may_tell(struct xdp_md *ctx, const struct nlb_packet *pkt, __u32 mtu)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	const struct ipv6hdr *ip6 = data + ETH_HLEN;
+	const struct iphdr *ip4 = data + ETH_HLEN;
+
+	/* The second: the path's MTU is not known, or less than a header. */
+	if ((void *)(ip4 + 1) > end || mtu >= pkt->len || !nlb_icmp_unicast_eth(data))
+		return 0;
+	if (pkt->is_v4)
+		return mtu >= NLB_ICMP4_MTU_MIN && ip4->frag_off & bpf_htons(NLB_IP_DF) &&
+		       nlb_icmp_host4(ip4->saddr);
+	return (void *)(ip6 + 1) <= end && mtu >= NLB_ICMP6_MTU_MIN && nlb_icmp_host6(&ip6->saddr);
+}
+
+/* All is in its place but the ICMP message's checksum. */
+static __always_inline enum nlb_reason nlb_finish_too_big4(struct xdp_md *ctx, __u32 quote_len,
+							   __u8 ttl, __u16 mtu)
+{
+	void *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip = (void *)(long)ctx->data + ETH_HLEN;
+	struct nlb_icmp *icmp = (void *)(ip + 1);
+	struct iphdr *quote = (void *)(icmp + 1);
+
+	if ((void *)(quote + 1) > end)
+		return NLB_R_INTERNAL;
+	nlb_icmp_too_big4(ip, quote, quote_len, ttl, mtu);
+	icmp->check =
+		nlb_csum_fold(nlb_icmp_sum(icmp, end, (sizeof(*icmp) + NLB_ICMP4_QUOTE_MAX) / 4));
+	return NLB_R_TX_TOO_BIG;
+}
+
+static __always_inline enum nlb_reason nlb_finish_too_big6(struct xdp_md *ctx, __u32 quote_len,
+							   __u8 ttl, __u16 mtu)
+{
+	void *end = (void *)(long)ctx->data_end;
+	struct ipv6hdr *ip = (void *)(long)ctx->data + ETH_HLEN;
+	struct nlb_icmp *icmp = (void *)(ip + 1);
+	struct ipv6hdr *quote = (void *)(icmp + 1);
+	__u64 sum = bpf_htonl((__u32)sizeof(*icmp) + quote_len) + (__u64)bpf_htonl(IPPROTO_ICMPV6);
+
+	if ((void *)(quote + 1) > end)
+		return NLB_R_INTERNAL;
+	nlb_icmp_too_big6(ip, quote, quote_len, ttl, mtu);
+	/* The pseudo header's addresses lie right in front. */
+	sum += nlb_icmp_sum(&ip->saddr, end, (32 + sizeof(*icmp) + NLB_ICMP6_QUOTE_MAX) / 4);
+	icmp->check = nlb_csum_fold(sum);
+	return NLB_R_TX_TOO_BIG;
+}
+
+/*
+ * The packet does not fit the way to its backend: its sender is told what
+ * would. The packet is cut to what is quoted, whole words of it.
+ */
+static __noinline enum nlb_reason nlb_too_big(struct xdp_md *ctx, const struct nlb_packet *pkt,
+					      const struct nlb_run *run)
+{
+	__u32 max = pkt->is_v4 ? NLB_ICMP4_QUOTE_MAX : NLB_ICMP6_QUOTE_MAX;
+	__u32 quote_len = (pkt->len < max ? pkt->len : max) & ~3u;
+	__u32 zero = 0;
+	const struct nlb_config *cfg = bpf_map_lookup_elem(&nlb_config, &zero);
+	struct ethhdr eth;
+	long frame_len;
+	void *data;
+
+	if (!cfg || !nlb_may_tell(ctx, pkt, run->mtu) || !nlb_may_reply(run, NLB_LIMIT_TOO_BIG))
+		return NLB_R_TOO_BIG;
+	frame_len = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
+	/* Or the compiler subtracts half pointers, which the verifier does not like. */
+	asm volatile("" : "+r"(frame_len));
+	if (bpf_xdp_adjust_tail(ctx, (int)(ETH_HLEN + quote_len) - (int)frame_len))
+		return NLB_R_TOO_BIG;
+	data = (void *)(long)ctx->data;
+	if (data + ETH_HLEN > (void *)(long)ctx->data_end)
+		return NLB_R_INTERNAL;
+	__builtin_memcpy(&eth, data, sizeof(eth));
+	nlb_icmp_swap_eth(&eth);
+	if (bpf_xdp_adjust_head(
+		    ctx, -(int)(sizeof(struct nlb_icmp) +
+				(pkt->is_v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)))))
+		return NLB_R_TOO_BIG;
+	data = (void *)(long)ctx->data;
+	if (data + ETH_HLEN > (void *)(long)ctx->data_end)
+		return NLB_R_INTERNAL;
+	__builtin_memcpy(data, &eth, sizeof(eth));
+	if (pkt->is_v4)
+		return nlb_finish_too_big4(ctx, quote_len, cfg->ttl, (__u16)run->mtu);
+	return nlb_finish_too_big6(ctx, quote_len, cfg->ttl, (__u16)run->mtu);
 }
 
 /*
@@ -356,7 +454,14 @@ static __always_inline enum nlb_reason nlb_handle(struct xdp_md *ctx, struct nlb
 	backend = nlb_pick(svc, &pkt, run, &r);
 	if (!backend)
 		return r;
-	return nlb_send(ctx, &pkt, backend, run);
+	r = nlb_send(ctx, &pkt, backend, run);
+	if (NLB_UNLIKELY(r == NLB_R_TOO_BIG)) {
+		struct nlb_packet big_pkt = pkt;
+		struct nlb_run big_run = *run;
+
+		return nlb_too_big(ctx, &big_pkt, &big_run);
+	}
+	return r;
 }
 
 SEC("xdp")

@@ -72,7 +72,7 @@ struct nlb_config {
 #define NLB_ICMP_INTERVAL_NS (1000000000ull / NLB_ICMP_RATE)
 #define NLB_ICMP_BURST_NS    ((NLB_ICMP_BURST - 1) * NLB_ICMP_INTERVAL_NS)
 
-enum nlb_limit_of { NLB_LIMIT_ECHO, NLB_LIMIT_COUNT };
+enum nlb_limit_of { NLB_LIMIT_ECHO, NLB_LIMIT_TOO_BIG, NLB_LIMIT_COUNT };
 
 struct nlb_limit {
 	__u64 due; /* CLOCK_MONOTONIC in ns; at most the burst ahead of now */
@@ -140,7 +140,7 @@ struct nlb_counters {
  * Why a packet left the program: each one is counted under exactly one. The
  * second argument is the name that user space shows; the third is the kind:
  * TX (sent on), PASS (left to the kernel), DROP, REPLY (answered by the program
- * itself). docs/dataplane.md explains
+ * itself), TELL (dropped, and its sender told so). docs/dataplane.md explains
  * each. New ones go to the end, so that counters outlive an upgrade.
  */
 #define NLB_REASONS(X)                                                                             \
@@ -169,7 +169,8 @@ struct nlb_counters {
 	X(VIP_ICMP_TRUNCATED, "vip_icmp_truncated", DROP)                                          \
 	X(VIP_ICMP_QUOTE, "vip_icmp_quote", DROP)                                                  \
 	X(TX_REPLY, "tx_reply", REPLY)                                                             \
-	X(VIP_ICMP_LIMIT, "vip_icmp_limit", DROP)
+	X(VIP_ICMP_LIMIT, "vip_icmp_limit", DROP)                                                  \
+	X(TX_TOO_BIG, "tx_too_big", TELL)
 
 enum nlb_reason {
 #define NLB_REASON_ENUM(name, text, kind) NLB_R_##name,

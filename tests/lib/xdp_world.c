@@ -30,7 +30,8 @@ static const struct {
 	{IPPROTO_TCP, 94, XDP_WORLD_BAD_SLOT}, {IPPROTO_TCP, 95, "10.0.0.1"},
 	{IPPROTO_TCP, 96, "10.70.0.1"},	       {IPPROTO_TCP, 97, "fd99::1"},
 	{IPPROTO_TCP, 98, "fd00::99"},	       {IPPROTO_TCP, 99, XDP_WORLD_BAD_SVC},
-	{IPPROTO_UDP, 53, "10.0.0.11"},	       {IPPROTO_UDP, 54, "fd00::11"},
+	{IPPROTO_TCP, 100, "10.71.0.1"},       {IPPROTO_UDP, 53, "10.0.0.11"},
+	{IPPROTO_UDP, 54, "fd00::11"},
 };
 
 static struct nlb *skel;
@@ -88,6 +89,7 @@ static void make_network(void)
 	xdp_net_run("ip route add prohibit 10.67.0.0/24");
 	xdp_net_run("ip route add unreachable 10.68.0.0/24");
 	xdp_net_run("ip route add 10.69.0.0/24 via 10.0.0.11 mtu lock 600");
+	xdp_net_run("ip route add 10.71.0.0/24 via 10.0.0.11 mtu lock 321");
 	xdp_net_run("ip route add fd69::/64 via fd00::11 mtu lock 1300");
 	xdp_net_run("ip route add 10.70.0.0/24 via inet6 fd00::11 dev in0");
 }

@@ -291,6 +291,146 @@ static void test_bucket(void **state _unused_)
 	assert_int_equal(n, NLB_ICMP_BURST);
 }
 
+/* TCP from the client to a port of the VIP; the port says which way it would go. */
+struct big_case {
+	const char *name;
+	bool v6;
+	bool no_df;
+	const char *src;
+	uint16_t port;
+	size_t len; /* of the IP packet */
+	unsigned int options;
+	size_t pad;
+	bool from_group;
+	bool drained;
+	uint16_t mtu; /* that the client is told; 0: nothing */
+};
+
+static const struct big_case big_cases[] = {
+	{.name = "4in4, one too much", .port = 80, .len = 1581, .mtu = 1580},
+	{.name = "4in4, two too much", .port = 80, .len = 1582, .mtu = 1580},
+	{.name = "4in4, far too much", .port = 80, .len = 3000, .mtu = 1580},
+	{.name = "4in4, other port", .port = 81, .len = 1581, .mtu = 1580},
+	{.name = "4in4, by the route", .port = 91, .len = 1500, .mtu = 580},
+	{.name = "4in6", .port = 82, .len = 1561, .mtu = 1560},
+	{.name = "options", .port = 80, .len = 1600, .options = 10, .mtu = 1580},
+	{.name = "padding", .port = 80, .len = 1600, .pad = 9, .mtu = 1580},
+	{.name = "quoted in whole words, 0 more", .port = 100, .len = 304, .mtu = 301},
+	{.name = "quoted in whole words, 1 more", .port = 100, .len = 305, .mtu = 301},
+	{.name = "quoted in whole words, 3 more", .port = 100, .len = 303, .mtu = 301},
+	{.name = "a short one and padding", .port = 100, .len = 303, .pad = 7, .mtu = 301},
+	{.name = "as long as a quote", .port = 100, .len = 548, .mtu = 301},
+	{.name = "longer than a quote", .port = 100, .len = 549, .mtu = 301},
+	{.name = "6in6", .v6 = true, .port = 82, .len = 1561, .mtu = 1560},
+	{.name = "6in6, far too much", .v6 = true, .port = 82, .len = 3001, .mtu = 1560},
+	{.name = "6in6, padding", .v6 = true, .port = 82, .len = 1561, .pad = 3, .mtu = 1560},
+	{.name = "6in6, other port", .v6 = true, .port = 83, .len = 1600, .mtu = 1560},
+	{.name = "6in4", .v6 = true, .port = 80, .len = 1581, .mtu = 1580},
+
+	{.name = "may be fragmented", .port = 80, .len = 1581, .no_df = true},
+	{.name = "less than IPv6's minimum", .v6 = true, .port = 92, .len = 1400},
+	{.name = "less than IPv6's minimum, 6in4", .v6 = true, .port = 91, .len = 1400},
+	{.name = "from 0.0.0.0", .port = 80, .len = 1581, .src = "0.0.0.0"},
+	{.name = "from a group", .v6 = true, .port = 82, .len = 1600, .src = "ff02::1"},
+	{.name = "from an Ethernet group", .port = 80, .len = 1600, .from_group = true},
+	{.name = "told too often", .port = 80, .len = 1600, .drained = true},
+	{.name = "told too often, v6", .v6 = true, .port = 82, .len = 1600, .drained = true},
+};
+
+static void make_big(struct pkt *p, const struct big_case *b)
+{
+	*p = (struct pkt){};
+	pkt_eth(p, b->v6 ? ETH_P_IPV6 : ETH_P_IP);
+	if (b->v6) {
+		pkt_ip6(p, b->src ? b->src : CLIENT6, XDP_WORLD_VIP6, IPPROTO_TCP);
+	} else {
+		pkt_ip4(p, b->src ? b->src : CLIENT4, XDP_WORLD_VIP4, IPPROTO_TCP)->frag_off =
+			htons(b->no_df ? 0 : 0x4000);
+		if (b->options)
+			pkt_ip4_options(p, b->options);
+	}
+	pkt_tcp(p, 5555, b->port);
+	pkt_fill(p, b->len + ETH_HLEN - p->len);
+	pkt_finish(p);
+	pkt_fill(p, b->pad);
+	if (b->from_group)
+		p->data[6] |= 1;
+}
+
+static void make_told(struct pkt *p, const struct big_case *b, const struct pkt *in)
+{
+	size_t max = b->v6 ? 1280 - 48 : 576 - 28, n = b->len < max ? b->len / 4 * 4 : max;
+	uint16_t check;
+	uint8_t *icmp;
+
+	*p = (struct pkt){};
+	pkt_eth(p, b->v6 ? ETH_P_IPV6 : ETH_P_IP);
+	memcpy(p->data, "\x02\0\0\0\0\x02", 6);
+	memcpy(p->data + 6, "\x02\0\0\0\0\x01", 6);
+	if (b->v6) {
+		pkt_ip6(p, XDP_WORLD_VIP6, CLIENT6, IPPROTO_ICMPV6);
+	} else {
+		struct iphdr *ip = pkt_ip4(p, XDP_WORLD_VIP4, CLIENT4, IPPROTO_ICMP);
+
+		ip->tos = 0xc0;
+		ip->frag_off = htons(0x4000);
+	}
+	icmp = pkt_raw(p, 8);
+	icmp[0] = b->v6 ? 2 : 3;
+	icmp[1] = b->v6 ? 0 : 4;
+	icmp[6] = (uint8_t)(b->mtu >> 8);
+	icmp[7] = (uint8_t)b->mtu;
+	memcpy(pkt_raw(p, n), in->data + ETH_HLEN, n);
+	pkt_finish(p);
+	check = icmp_check(p, icmp, b->v6);
+	memcpy(icmp + 2, &check, 2);
+}
+
+static void check_big(const struct big_case *b, const struct pkt *in,
+		      const struct xdp_world_result *got)
+{
+	struct pkt told;
+
+	assert_int_equal(got->verdict, b->mtu ? XDP_TX : XDP_DROP);
+	if (!b->mtu)
+		return;
+	make_told(&told, b, in);
+	assert_int_equal(got->len, told.len);
+	assert_memory_equal(got->data, told.data, told.len);
+}
+
+static void test_big(void **state)
+{
+	const struct big_case *b = *state;
+	enum nlb_reason reason = b->mtu ? NLB_R_TX_TOO_BIG : NLB_R_TOO_BIG;
+	struct xdp_world_counts before, after;
+	struct xdp_world_result got;
+	struct pkt p;
+	uint64_t due;
+
+	set_due(b->drained ? UINT64_MAX / 2 : 0);
+	make_big(&p, b);
+	xdp_world_counts(&before);
+	due = get_due(NLB_LIMIT_TOO_BIG);
+	xdp_world_run(&p, "in0", XDP_WORLD_PLAIN, &got);
+	xdp_world_counts(&after);
+	check_big(b, &p, &got);
+	/* The packet did not get through, whatever its sender is told. */
+	before.reasons[reason]++;
+	before.vips[b->v6 ? 1 : 0].dropped++;
+	before.backends[xdp_world_backend(b->port)].dropped++;
+	assert_memory_equal(&before, &after, sizeof(before));
+	assert_int_equal(get_due(NLB_LIMIT_TOO_BIG) != due, b->mtu != 0);
+
+	due = get_due(NLB_LIMIT_TOO_BIG);
+	xdp_world_run(&p, "in0", XDP_WORLD_ASK, &got);
+	xdp_world_counts(&after);
+	assert_int_equal(got.ask.reason, reason);
+	assert_int_equal(got.ask.backend, xdp_world_backend(b->port));
+	assert_memory_equal(&before, &after, sizeof(before));
+	assert_int_equal(get_due(NLB_LIMIT_TOO_BIG), due);
+}
+
 static void test_every_reason_has_a_case(void **state _unused_)
 {
 	for (int r = NLB_R_VIP_ICMP_QUOTE + 1; r < NLB_R_COUNT; r++) {
@@ -298,24 +438,30 @@ static void test_every_reason_has_a_case(void **state _unused_)
 
 		for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 			found |= cases[i].reason == (enum nlb_reason)r;
+		for (size_t i = 0; i < ARRAY_SIZE(big_cases); i++)
+			found |= r == NLB_R_TX_TOO_BIG && big_cases[i].mtu;
 		assert_true(found);
 	}
 }
 
 int main(void)
 {
-	static struct CMUnitTest tests[ARRAY_SIZE(cases) + 2];
+	static struct CMUnitTest tests[ARRAY_SIZE(cases) + ARRAY_SIZE(big_cases) + 2];
+	size_t n = 0;
 
 	if (!xdp_world_up()) {
 		print_message("1..0 # skip: needs root, namespaces and bpffs\n");
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		tests[i] = (struct CMUnitTest){.name = cases[i].name,
-					       .test_func = test_case,
-					       .initial_state = (void *)&cases[i]};
-	tests[ARRAY_SIZE(cases)] = (struct CMUnitTest)cmocka_unit_test(test_bucket);
-	tests[ARRAY_SIZE(cases) + 1] =
-		(struct CMUnitTest)cmocka_unit_test(test_every_reason_has_a_case);
+		tests[n++] = (struct CMUnitTest){.name = cases[i].name,
+						 .test_func = test_case,
+						 .initial_state = (void *)&cases[i]};
+	for (size_t i = 0; i < ARRAY_SIZE(big_cases); i++)
+		tests[n++] = (struct CMUnitTest){.name = big_cases[i].name,
+						 .test_func = test_big,
+						 .initial_state = (void *)&big_cases[i]};
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_bucket);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_every_reason_has_a_case);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
