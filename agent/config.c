@@ -62,6 +62,7 @@ static const struct config_key config_keys[] = {
 	{"dataplane", "max-backends", KIND_U32, AT(max_backends), 1, 1u << 24},
 	{"dataplane", "ring-slots", KIND_U32, AT(ring_slots), 65536, 1u << 30},
 	{"dataplane", "hold-down-ms", KIND_U32, AT(hold_down_ms), 0, 3600000},
+	{"dataplane", "echo", KIND_U32, AT(echo), 0, 1},
 	{"nlbd", "socket", KIND_PATH, AT(nlbd_socket)},
 	{"api", "socket", KIND_PATH, AT(api_socket)},
 	{"api", "group", KIND_TEXT, AT(api_group)},
@@ -96,6 +97,7 @@ void config_init(struct config *c)
 		.max_backends = 65536,
 		.ring_slots = 32u << 20,
 		.hold_down_ms = 5000,
+		.echo = 1,
 		.nlbd_socket = "/var/run/frr/nlbd-agent.sock",
 		.api_socket = "/run/nlb/agent.sock",
 	};

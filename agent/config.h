@@ -53,6 +53,7 @@ struct config {
 	uint32_t max_backends;	       /* max-backends; default 65536 distinct addresses */
 	uint32_t ring_slots;	       /* ring-slots; default 32 Mi slots of 4 bytes in all */
 	uint32_t hold_down_ms;	       /* hold-down-ms: withdrawal to map removal; default 5000 */
+	uint32_t echo;		       /* echo: pings to VIPs are answered; 0 or 1, default 1 */
 
 	/* [nlbd] */
 	char nlbd_socket[CONFIG_PATH_LEN]; /* socket; default /var/run/frr/nlbd-agent.sock */

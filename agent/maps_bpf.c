@@ -323,6 +323,7 @@ int maps_bpf_set_sources(struct maps_bpf *b)
 		source4 = b->cfg->source4;
 	if (b->cfg->has_source6)
 		source6 = b->cfg->source6;
+	want.flags = b->cfg->echo ? 0 : NLB_CONFIG_F_NO_ECHO;
 	memcpy(want.source4, source4.b + 12, sizeof(want.source4));
 	memcpy(want.source6, source6.b, sizeof(want.source6));
 	if (bpf_map_lookup_elem(b->config_fd, &zero, &have) < 0)

@@ -39,8 +39,8 @@ int maps_bpf_open(const struct config *cfg, struct maps_bpf *b, char *err, size_
 void maps_bpf_done(struct maps_bpf *b);
 
 /*
- * Writes nlb_config: outer sources from the configuration, else the first
- * address of the first interface. Writes only when something changed.
+ * Writes nlb_config: flags, and outer sources from the configuration, else the
+ * first address of the first interface. Writes only when something changed.
  * Returns 1 when it did, 0, or -errno.
  */
 int maps_bpf_set_sources(struct maps_bpf *b);

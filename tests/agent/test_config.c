@@ -45,6 +45,7 @@ static void test_least(void **state _unused_)
 	assert_int_equal(c.max_remove_percent, 50);
 	assert_int_equal(c.max_remove_min, 10);
 	assert_int_equal(c.hold_down_ms, 5000);
+	assert_int_equal(c.echo, 1);
 	assert_int_equal(c.xdp_mode, CONFIG_XDP_AUTO);
 	assert_false(c.has_source4);
 }
@@ -61,7 +62,7 @@ static void test_all(void **state _unused_)
 		     "interface = eth0\ninterface = eth1\nmode = generic ; comment\n"
 		     "bpf-dir = /b\nsource4 = 192.0.2.1\nsource6 = 2001:db8::1\n"
 		     "max-vips = 1\nmax-services = 2\nmax-backends = 3\nring-slots = 65536\n"
-		     "hold-down-ms = 0\n[nlbd]\nsocket =\n[api]\nsocket = /a.sock\n"
+		     "hold-down-ms = 0\necho = 0\n[nlbd]\nsocket =\n[api]\nsocket = /a.sock\n"
 		     "group = adm\n[health]\nca = /h.pem\n",
 		     &c),
 		0);
@@ -88,6 +89,7 @@ static void test_all(void **state _unused_)
 	assert_int_equal(c.max_backends, 3);
 	assert_int_equal(c.ring_slots, 65536);
 	assert_int_equal(c.hold_down_ms, 0);
+	assert_int_equal(c.echo, 0);
 	assert_string_equal(c.nlbd_socket, "");
 	assert_string_equal(c.api_socket, "/a.sock");
 	assert_string_equal(c.api_group, "adm");

@@ -381,6 +381,31 @@ static void test_coming_and_going(void **state)
 	assert_int_equal(table.svc_numbers.n, host.cfg.max_services);
 }
 
+static uint32_t config_flags(void)
+{
+	struct nlb_config cfg;
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf.config_fd, &zero, &cfg), 0);
+	return cfg.flags;
+}
+
+static void test_echo_flag(void **state _unused_)
+{
+	uint32_t echo = host.cfg.echo;
+
+	if (!possible)
+		return;
+	host.cfg.echo = 0;
+	assert_true(maps_bpf_set_sources(&bpf) >= 0);
+	assert_int_equal(config_flags(), NLB_CONFIG_F_NO_ECHO);
+	host.cfg.echo = 1;
+	assert_int_equal(maps_bpf_set_sources(&bpf), 1);
+	assert_int_equal(config_flags(), 0);
+	host.cfg.echo = echo;
+	assert_true(maps_bpf_set_sources(&bpf) >= 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -388,7 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_unchanged_is_not_touched), TEST(test_backend_numbers),
 		TEST(test_reader_never_sees_half),   TEST(test_damaged_maps),
-		TEST(test_coming_and_going),
+		TEST(test_coming_and_going),	     TEST(test_echo_flag),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
