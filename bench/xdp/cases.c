@@ -40,7 +40,7 @@ struct bench_case cases[] = {
 	{"tcp46_ack_1", WORLD_VIP4, IPPROTO_TCP, 81, .flows = 1, .outer = 6},
 	{"nonvip4", WORLD_NO_VIP4, IPPROTO_TCP, 80, .flows = 1, .reason = NLB_R_NOT_VIP},
 	{"nonvip6", WORLD_NO_VIP6, IPPROTO_TCP, 80, .flows = 1, .reason = NLB_R_NOT_VIP},
-	{"icmp_toobig4", WORLD_VIP4, IPPROTO_ICMP, .flows = 1, .reason = NLB_R_VIP_ICMP},
+	{"icmp_toobig4", WORLD_VIP4, IPPROTO_ICMP, .flows = 1, .outer = 4, .reason = NLB_R_TX_ICMP},
 	{"vips_1000", WORLD_MANY_VIP4, IPPROTO_TCP, 80, .flows = 100000, .vips = WORLD_MANY,
 	 .outer = 4},
 	{"ring_changed_100k", WORLD_VIP4, IPPROTO_TCP, 82, .flows = 100000, .outer = 4,
