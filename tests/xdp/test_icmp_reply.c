@@ -271,24 +271,27 @@ static void test_case(void **state)
 }
 
 /* A burst at once, then no more, then as many as the time that went by gives. */
+/* How many the bucket lets through at one moment; a leaking one ends at the cap. */
+static unsigned int drain(__u64 *due, __u64 now)
+{
+	unsigned int n = 0;
+
+	while (n < 2 * NLB_ICMP_BURST && nlb_icmp_allow(due, now, 1))
+		n++;
+	return n;
+}
+
 static void test_bucket(void **state _unused_)
 {
 	__u64 due = 0, now = 5000000000;
-	unsigned int n = 0;
 
-	while (nlb_icmp_allow(&due, now, 1))
-		n++;
-	assert_int_equal(n, NLB_ICMP_BURST);
+	assert_int_equal(drain(&due, now), NLB_ICMP_BURST);
 	assert_false(nlb_icmp_allow(&due, now + NLB_ICMP_INTERVAL_NS - 1, 1));
 	now += 10 * NLB_ICMP_INTERVAL_NS;
-	for (n = 0; nlb_icmp_allow(&due, now, 1); n++)
-		;
-	assert_int_equal(n, 10);
+	assert_int_equal(drain(&due, now), 10);
 	now += 1000000000;
 	assert_true(nlb_icmp_allow(&due, now, 0));
-	for (n = 0; nlb_icmp_allow(&due, now, 1); n++)
-		;
-	assert_int_equal(n, NLB_ICMP_BURST);
+	assert_int_equal(drain(&due, now), NLB_ICMP_BURST);
 }
 
 /* TCP from the client to a port of the VIP; the port says which way it would go. */
