@@ -21,24 +21,6 @@ static void add_counters(struct nlb_counters *sum, const struct nlb_counters *pe
 	}
 }
 
-int maps_stats_vip(const struct maps_table *t, const struct maps_vip *vip, struct nlb_counters *ret)
-{
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ struct nlb_counters *values = NULL;
-	struct nlb_counters sum = {};
-
-	if (cpus < 0)
-		return cpus;
-	values = calloc((size_t)cpus, sizeof(*values));
-	if (!values)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(t->bpf->vip_stats_fd, &vip->number, values) < 0)
-		return -errno;
-	add_counters(&sum, values, cpus);
-	*ret = sum;
-	return 0;
-}
-
 int maps_stats_reasons(const struct maps_table *t, struct nlb_reasons *ret)
 {
 	int cpus = libbpf_num_possible_cpus();

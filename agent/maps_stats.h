@@ -8,10 +8,6 @@
 #include "maps_table.h"
 #include "xdp/nlb_shared.h"
 
-/* Counters of a VIP. 0 or -errno. */
-int maps_stats_vip(const struct maps_table *t, const struct maps_vip *vip,
-		   struct nlb_counters *ret);
-
 /* Packets by reason. 0 or -errno. */
 int maps_stats_reasons(const struct maps_table *t, struct nlb_reasons *ret);
 

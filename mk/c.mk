@@ -20,7 +20,6 @@ ASAN_OBJ  := $(AGENT_SRC:%.c=$(BUILD)/asan/%.o)
 BPF_SRC	  := $(wildcard xdp/*.bpf.c)
 BPF_OBJ	  := $(BPF_SRC:%.c=$(BUILD)/%.o)
 BPF_SKEL  := $(BPF_SRC:%.bpf.c=$(BUILD)/%.skel.h)
-BPF_BENCH :=
 
 .PHONY: agent xdp
 

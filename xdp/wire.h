@@ -17,7 +17,6 @@
 
 #define NLB_INLINE	static inline __attribute__((always_inline))
 
-#define NLB_LIKELY(x)	__builtin_expect(!!(x), 1)
 #define NLB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Not in the kernel's headers for user space. */
