@@ -15,6 +15,7 @@
 
 #include "maglev.h"
 #include "maps_backend.h"
+#include "maps_stats.h"
 #include "neigh.h"
 #include "util.h"
 
@@ -95,19 +96,6 @@ void maps_backends_done(struct maps_backends *t)
 	*t = (struct maps_backends){};
 }
 
-static int clear_counters(const struct maps_backends *t, uint32_t number)
-{
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ struct nlb_counters *zero = NULL;
-
-	if (cpus < 0)
-		return cpus;
-	zero = calloc((size_t)cpus, sizeof(*zero));
-	if (!zero)
-		return -ENOMEM;
-	return bpf_map_update_elem(t->bpf->be_stats_fd, &number, zero, BPF_ANY) < 0 ? -errno : 0;
-}
-
 /* The next number that is nobody's, and that no program can be using. */
 static int take_number(struct maps_backends *t, uint32_t *ret)
 {
@@ -146,7 +134,7 @@ static int assign(struct maps_backends *t, const struct addr *a, uint32_t *ret_n
 	b->known = false;
 	memcpy(entry.addr, a->b, sizeof(entry.addr));
 	t->bpf->backends[number] = entry;
-	r = clear_counters(t, number);
+	r = maps_stats_clear(t->bpf->be_stats_fd, number);
 	if (r == 0)
 		r = know(t, number, a);
 	if (r < 0) {

@@ -21,6 +21,19 @@ static void add_counters(struct nlb_counters *sum, const struct nlb_counters *pe
 	}
 }
 
+int maps_stats_clear(int map_fd, uint32_t number)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ struct nlb_counters *zero = NULL;
+
+	if (cpus < 0)
+		return cpus;
+	zero = calloc((size_t)cpus, sizeof(*zero));
+	if (!zero)
+		return -ENOMEM;
+	return bpf_map_update_elem(map_fd, &number, zero, BPF_ANY) < 0 ? -errno : 0;
+}
+
 int maps_stats_reasons(const struct maps_table *t, struct nlb_reasons *ret)
 {
 	int cpus = libbpf_num_possible_cpus();

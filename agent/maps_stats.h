@@ -8,6 +8,9 @@
 #include "maps_table.h"
 #include "xdp/nlb_shared.h"
 
+/* Sets the counters under one number of nlb_vip_stats or nlb_be_stats to 0. 0 or -errno. */
+int maps_stats_clear(int map_fd, uint32_t number);
+
 /* Packets by reason. 0 or -errno. */
 int maps_stats_reasons(const struct maps_table *t, struct nlb_reasons *ret);
 

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "maps_stats.h"
 #include "maps_table.h"
 #include "util.h"
 
@@ -76,19 +77,6 @@ static int hash_del(struct maps_table *t, int fd, const void *key)
 		return -errno;
 	hash_left(t);
 	return 0;
-}
-
-static int clear_vip_counters(const struct maps_table *t, uint32_t number)
-{
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ struct nlb_counters *zero = NULL;
-
-	if (cpus < 0)
-		return cpus;
-	zero = calloc((size_t)cpus, sizeof(*zero));
-	if (!zero)
-		return -ENOMEM;
-	return hash_put(t->bpf->vip_stats_fd, &number, zero, BPF_ANY);
 }
 
 /* ---- the structs ---- */
@@ -206,7 +194,7 @@ static int vip_new(struct maps_table *t, const struct addr *a, uint32_t flags)
 		free(vip);
 		return r;
 	}
-	r = clear_vip_counters(t, vip->number);
+	r = maps_stats_clear(t->bpf->vip_stats_fd, vip->number);
 	if (r == 0)
 		r = hash_settle(t);
 	if (r == 0)

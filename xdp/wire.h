@@ -16,7 +16,6 @@
 #include "nlb_shared.h"
 
 #define NLB_INLINE	static inline __attribute__((always_inline))
-
 #define NLB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Not in the kernel's headers for user space. */
