@@ -26,15 +26,9 @@ static void write_check(const struct core_use *use, struct jput b)
 
 static void write_backend(const struct core_backend *be, struct jput b)
 {
-	char reason[MSG_REASON_LEN + HC_REASON_LEN];
 	struct jput checks;
 
-	jput_addr(b, "address", &be->conf.addr);
-	jput_u64(b, "weight", be->conf.weight);
-	jput_str(b, "state", core_be_state_str(be->state));
-	core_backend_reason(be, reason, sizeof(reason));
-	if (reason[0])
-		jput_str(b, "reason", reason);
+	core_backend_write(be, b);
 	jput_str(b, "health", hc_state_str(be->health));
 	jput_str(b, "admin", model_admin_str(be->conf.admin));
 	if (be->has_override)

@@ -11,6 +11,8 @@
 #include "hc_reason.h"
 #include "util.h"
 
+/* The longest core_backend_reason(): "https/65535: " and a reason. nlbd takes 255 bytes. */
+#define CORE_REASON_LEN	      (16 + HC_REASON_LEN)
 #define CORE_MS		      1000000ull
 #define CORE_HEALTH_SLACK_MS  2000u   /* a first verdict comes this long after interval + timeout */
 #define CORE_WITHDRAW_MS      10000u  /* nlbd's answer to "gone" */
@@ -210,6 +212,7 @@ enum msg_hc_state core_verdict_find(const struct core *c, uint64_t digest,
 				    const struct addr *target);
 
 /* core_json.c */
+void core_backend_write(const struct core_backend *be, struct jput b);
 const char *core_report_state(const struct core_vip *v, const char **ret_reason);
 
 #endif

@@ -15,9 +15,9 @@ void core_each_vip(struct core *c, void (*fn)(const struct core_vip *v, void *ar
 			fn(v, arg);
 }
 
-static void write_backend(const struct core_backend *be, struct jput b)
+void core_backend_write(const struct core_backend *be, struct jput b)
 {
-	char reason[HC_REASON_LEN];
+	char reason[CORE_REASON_LEN];
 
 	jput_addr(b, "address", &be->conf.addr);
 	jput_u64(b, "weight", be->conf.weight);
@@ -39,7 +39,7 @@ static void write_port(const struct core_port *p, bool backends, struct jput b)
 		return;
 	all = jput_array(b, "backends");
 	for (size_t i = 0; i < p->n_backends; i++)
-		write_backend(&p->backends[i], jput_object(all, NULL));
+		core_backend_write(&p->backends[i], jput_object(all, NULL));
 }
 
 void core_feed_write(const struct core_vip *v, bool backends, struct jput b)

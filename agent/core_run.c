@@ -60,7 +60,7 @@ const char *core_phase_str(enum core_phase phase)
 static void log_backend(const struct core_backend *be, enum core_be_state was)
 {
 	const struct core_port *p = be->port;
-	char vip[ADDR_STRLEN], addr[ADDR_STRLEN], reason[MSG_REASON_LEN + HC_REASON_LEN];
+	char vip[ADDR_STRLEN], addr[ADDR_STRLEN], reason[CORE_REASON_LEN];
 	/* What everything does after a start is not worth a notice each. */
 	int level = was == CORE_BE_UNKNOWN && be->state == CORE_BE_UP ? LOG_INFO : LOG_NOTICE;
 
