@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Replays the corpus of tests/fuzz/fuzz_hc_http.c, and every cut and some
- * thousand mutations of it: the entry aborts when something is wrong.
+ * Replays the corpus of tests/fuzz/fuzz_hc_http.c, every cut of it, and
+ * 300 mutations of each: the entry aborts when something is wrong.
  */
-#include <dirent.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,63 +10,32 @@
 
 #include <cmocka.h>
 
-#include "guard.h"
-#include "util.h"
+#include "fuzz_corpus.h"
 
 #include "../fuzz/fuzz_hc_http.c"
 
-#define CORPUS	  "tests/fuzz/corpus/hc_http"
-#define INPUT_MAX 65536
 #define MUTATIONS 300
-
-static void feed(const uint8_t *data, size_t len)
-{
-	uint8_t *in = guard_copy(data, len);
-
-	assert_int_equal(LLVMFuzzerTestOneInput(in, len), 0);
-	guard_free(in, len);
-}
 
 static void torture(uint8_t *data, size_t len)
 {
 	for (size_t cut = 0; cut <= len && cut < 400; cut++)
-		feed(data, cut);
-	feed(data, len);
+		fuzz_corpus_feed(LLVMFuzzerTestOneInput, data, cut);
+	fuzz_corpus_feed(LLVMFuzzerTestOneInput, data, len);
 	for (unsigned int i = 0; len && i < MUTATIONS; i++) {
 		size_t at = (size_t)rand() % len;
 		uint8_t was = data[at];
 
 		data[at] = (uint8_t)rand();
-		feed(data, len);
+		fuzz_corpus_feed(LLVMFuzzerTestOneInput, data, len);
 		if (i % 4)
 			data[at] = was;
 	}
 }
 
-static void test_corpus(void **state _unused_)
+static void test_corpus(void **state)
 {
-	static uint8_t buf[INPUT_MAX];
-	struct dirent *e;
-	unsigned int n = 0;
-	DIR *dir = opendir(CORPUS);
-
-	assert_non_null(dir);
-	srand(1);
-	while ((e = readdir(dir))) {
-		_cleanup_close_ int fd = -1;
-		ssize_t len;
-
-		if (e->d_name[0] == '.')
-			continue;
-		fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC);
-		assert_true(fd >= 0);
-		len = read(fd, buf, sizeof(buf));
-		assert_true(len > 0 && len < INPUT_MAX);
-		torture(buf, (size_t)len);
-		n++;
-	}
-	closedir(dir);
-	assert_true(n >= 20);
+	(void)state;
+	fuzz_corpus_replay("tests/fuzz/corpus/hc_http", 20, torture);
 }
 
 int main(void)
