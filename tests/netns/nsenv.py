@@ -5,6 +5,7 @@ local API, and TAP. They run from the top of the tree; NLB_BUILD names another b
 """
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -33,6 +34,30 @@ def wait_for(what, seconds=DEADLINE_S):
         if value or time.monotonic() > deadline:
             return value
         never.wait(0.02)
+
+
+def pids_in(netns, comm=None):
+    """The processes in a namespace; with comm only those of that name."""
+    inode = os.stat("/run/netns/" + netns).st_ino
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as name:
+                fits = comm is None or name.read().strip() == comm
+            if fits and os.stat(f"/proc/{pid}/ns/net").st_ino == inode:
+                found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def kill_all(netns):
+    """Ends every process in a namespace, as hard as can be."""
+    for pid in pids_in(netns):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 class Api(http.client.HTTPConnection):

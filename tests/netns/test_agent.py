@@ -183,8 +183,8 @@ class Bed:
         for server in list(self.servers):
             self.stop_server(server)
         for namespace in (NS_LB, NS_BE):
-            for pid in sh("ip", "netns", "pids", namespace, check=False).stdout.split():
-                os.kill(int(pid), signal.SIGKILL)
+            if os.path.exists("/run/netns/" + namespace):
+                nsenv.kill_all(namespace)
             sh("ip", "netns", "del", namespace, check=False)
         sh("umount", os.path.join(self.dir, "bpf"), check=False)
         shutil.rmtree(self.dir, ignore_errors=True)

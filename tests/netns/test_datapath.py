@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 
-from nsenv import AGENT, BUILD, Api, Tap, inside, run, skip_all, wait_for
+from nsenv import AGENT, BUILD, Api, Tap, inside, kill_all, run, skip_all, wait_for
 
 TAG = f"nlbdp{os.getpid()}"
 CLIENT, ROUTER, LB, BE1, BE2 = HOSTS = [TAG + h for h in ("cl", "rt", "lb", "b1", "b2")]
@@ -274,13 +274,7 @@ socket = {self.path("a.sock")}
 
     def agent_kill(self):
         """All three processes at once, as hard as can be."""
-        inode = os.stat("/run/netns/" + LB).st_ino
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                if os.stat(f"/proc/{pid}/ns/net").st_ino == inode:
-                    os.kill(int(pid), signal.SIGKILL)
-            except OSError:
-                pass
+        kill_all(LB)
         self.agent.wait()
 
     def ready(self):

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-from nsenv import AGENT, BUILD, Api, Tap, inside, run, skip_all, wait_for
+from nsenv import AGENT, BUILD, Api, Tap, inside, pids_in, run, skip_all, wait_for
 
 TAG = f"nlbhc{os.getpid()}"
 LB, BE = TAG + "lb", TAG + "be"
@@ -309,17 +309,7 @@ ca = {self.path("ca.pem")}
 
     def health_children(self):
         """PIDs of the health child of our agent: it runs in our namespace."""
-        inode = os.stat("/run/netns/" + LB).st_ino
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
-                    name = comm.read().strip()
-                if name == "nlb-health" and os.stat(f"/proc/{pid}/ns/net").st_ino == inode:
-                    found.append(int(pid))
-            except OSError:
-                pass
-        return found
+        return pids_in(LB, "nlb-health")
 
     def show_logs(self):
         for name in ("agent.log", "nginx.log"):
