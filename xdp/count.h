@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Leaving the program: every packet does so through nlb_count_leave(), once,
- * where it is counted and its reason becomes a verdict.
+ * Leaving the program: every packet does so through nlb_leave(), once, where it
+ * is counted and its reason becomes a verdict. BPF only.
  */
 #ifndef NLB_COUNT_H
 #define NLB_COUNT_H
 
-#include "maps.h"
-#include "wire.h"
-
-/* What is known of the packet when it leaves. */
-struct nlb_run {
-	__u32 vip_index;
-	__u32 backend; /* NLB_BACKEND_NONE: none was chosen */
-	__u32 egress;  /* interface; for NLB_R_TX_REDIRECT and NLB_R_TX_ICMP */
-	__u32 mtu;     /* for the inner packet; with NLB_R_TOO_BIG */
-	__u16 len;
-	__u8 has_vip; /* vip_index is set */
-	__u8 asked;   /* the packet is a question: struct nlb_ask */
-};
+#include "run.h"
 
 #define NLB_KIND_TX    0
 #define NLB_KIND_PASS  1
@@ -27,24 +15,24 @@ struct nlb_run {
 #define NLB_KIND_TELL  4
 
 /* Bit sets of the reasons of each kind, made at compile time. */
-enum nlb_kind_set {
-#define NLB_PASS_BIT(name, text, kind) | (NLB_KIND_##kind == NLB_KIND_PASS ? 1u << NLB_R_##name : 0)
-	NLB_PASS_SET = 0 NLB_REASONS(NLB_PASS_BIT),
-#undef NLB_PASS_BIT
-#define NLB_TX_BIT(name, text, kind) | (NLB_KIND_##kind == NLB_KIND_TX ? 1u << NLB_R_##name : 0)
-	NLB_TX_SET = 0 NLB_REASONS(NLB_TX_BIT),
-#undef NLB_TX_BIT
-#define NLB_REPLY_BIT(name, text, kind)                                                            \
-	| (NLB_KIND_##kind == NLB_KIND_REPLY ? 1u << NLB_R_##name : 0)
-	NLB_REPLY_SET = 0 NLB_REASONS(NLB_REPLY_BIT),
-#undef NLB_REPLY_BIT
-#define NLB_TELL_BIT(name, text, kind) | (NLB_KIND_##kind == NLB_KIND_TELL ? 1u << NLB_R_##name : 0)
-	NLB_TELL_SET = 0 NLB_REASONS(NLB_TELL_BIT),
-#undef NLB_TELL_BIT
-};
+#define NLB_SET_BIT(name, kind, of)	| (NLB_KIND_##kind == NLB_KIND_##of ? 1ull << NLB_R_##name : 0)
+#define NLB_TX_BIT(name, text, kind)	NLB_SET_BIT(name, kind, TX)
+#define NLB_PASS_BIT(name, text, kind)	NLB_SET_BIT(name, kind, PASS)
+#define NLB_REPLY_BIT(name, text, kind) NLB_SET_BIT(name, kind, REPLY)
+#define NLB_TELL_BIT(name, text, kind)	NLB_SET_BIT(name, kind, TELL)
 
-_Static_assert(NLB_R_COUNT <= 31, "the set of a kind is one int");
-_Static_assert((int)NLB_R_COUNT <= NLB_REASON_SLOTS, "a slot for each reason");
+#define NLB_TX_SET			(0 NLB_REASONS(NLB_TX_BIT))
+#define NLB_PASS_SET			(0 NLB_REASONS(NLB_PASS_BIT))
+#define NLB_REPLY_SET			(0 NLB_REASONS(NLB_REPLY_BIT))
+#define NLB_TELL_SET			(0 NLB_REASONS(NLB_TELL_BIT))
+
+_Static_assert((int)NLB_R_COUNT <= NLB_EVENT_BASE, "a slot for each reason");
+_Static_assert((int)NLB_EVENT_BASE + NLB_E_COUNT <= NLB_REASON_SLOTS, "and for each event");
+
+NLB_INLINE int nlb_in_set(enum nlb_reason reason, __u64 set)
+{
+	return (int)(set >> reason & 1);
+}
 
 NLB_INLINE int nlb_is_ask(struct xdp_md *ctx)
 {
@@ -53,61 +41,129 @@ NLB_INLINE int nlb_is_ask(struct xdp_md *ctx)
 	return (const void *)(ask + 1) <= (void *)(long)ctx->data && ask->magic == NLB_ASK_MAGIC;
 }
 
-NLB_INLINE void nlb_count_one(void *map, __u32 index, __u16 len, int dropped)
+NLB_INLINE void nlb_count_sent(void *map, __u32 number, const struct nlb_run *run)
 {
-	struct nlb_counters *c = bpf_map_lookup_elem(map, &index);
+	struct nlb_counters *c = bpf_map_lookup_elem(map, &number);
 
 	if (!c)
 		return;
-	if (dropped) {
-		c->dropped++;
-		return;
-	}
 	c->packets++;
-	c->bytes += len;
+	c->bytes += run->len;
+	c->flows += run->opens;
+}
+
+NLB_INLINE void nlb_count_dropped(void *map, __u32 number)
+{
+	struct nlb_counters *c = bpf_map_lookup_elem(map, &number);
+
+	if (c)
+		c->dropped++;
 }
 
 NLB_INLINE void nlb_count(const struct nlb_run *run, enum nlb_reason reason)
 {
-	int sent = !!((1u << reason) & NLB_TX_SET);
-	int apart = (1u << reason) & (NLB_PASS_SET | NLB_REPLY_SET);
 	struct nlb_reasons *reasons;
 	__u32 zero = 0;
 
 	reasons = bpf_map_lookup_elem(&nlb_reasons, &zero);
 	if (reasons && (__u32)reason < NLB_REASON_SLOTS)
 		reasons->packets[reason]++;
-	if (apart)
-		return;
-	if (run->has_vip)
-		nlb_count_one(&nlb_vip_stats, run->vip_index, run->len, !sent);
-	if (run->backend != NLB_BACKEND_NONE)
-		nlb_count_one(&nlb_be_stats, run->backend, run->len, !sent);
+	if (nlb_in_set(reason, NLB_TX_SET)) {
+		nlb_count_sent(&nlb_vip_stats, run->vip, run);
+		nlb_count_sent(&nlb_svc_stats, run->service, run);
+		nlb_count_sent(&nlb_be_stats, run->backend, run);
+	} else if (!nlb_in_set(reason, NLB_PASS_SET | NLB_REPLY_SET)) {
+		if (run->vip)
+			nlb_count_dropped(&nlb_vip_stats, run->vip);
+		if (run->service)
+			nlb_count_dropped(&nlb_svc_stats, run->service);
+		if (run->backend)
+			nlb_count_dropped(&nlb_be_stats, run->backend);
+	}
 }
 
-NLB_INLINE int nlb_count_leave(struct xdp_md *ctx, const struct nlb_run *run,
-			       enum nlb_reason reason)
+/* A copy of the packet as it leaves, to who asked for it. */
+__noinline int nlb_sample(struct xdp_md *ctx, __u32 reason)
 {
-	if (NLB_UNLIKELY(run->asked)) {
-		struct nlb_ask *ask = (void *)(long)ctx->data_meta;
+	const struct nlb_config *cfg = nlb_config_get();
+	const struct nlb_work *work = nlb_work_get();
+	const struct nlb_run *run;
+	struct nlb_sample *s;
+	__u32 len;
 
-		if ((void *)(ask + 1) <= (void *)(long)ctx->data) {
-			ask->reason = reason;
-			ask->backend = run->backend;
-		}
-	} else {
+	if (!cfg || !work)
+		return 0;
+	run = &work->run;
+	if (!(cfg->sample_reasons >> (reason & 63) & 1) ||
+	    (cfg->sample_vip && cfg->sample_vip != run->vip) ||
+	    (cfg->sample_rate > 1 && bpf_get_prandom_u32() % cfg->sample_rate))
+		return 0;
+	s = bpf_ringbuf_reserve(&nlb_samples, sizeof(*s), 0);
+	if (!s) {
+		nlb_event(run, NLB_E_SAMPLE_LOST);
+		return 0;
+	}
+	len = (__u32)bpf_xdp_get_buff_len(ctx);
+	*s = (struct nlb_sample){
+		.time_ns = bpf_ktime_get_ns(),
+		.ifindex = ctx->ingress_ifindex,
+		.vip = run->vip,
+		.backend = run->backend,
+		.len = len,
+		.reason = (__u16)reason,
+	};
+	if (len > NLB_SAMPLE_MAX)
+		len = NLB_SAMPLE_MAX;
+	if (len && bpf_xdp_load_bytes(ctx, 0, s->data, len) == 0)
+		s->cap_len = (__u16)len;
+	bpf_ringbuf_submit(s, 0);
+	return 0;
+}
+
+__noinline int nlb_answer(struct xdp_md *ctx, __u32 reason)
+{
+	struct nlb_ask *ask = (void *)(long)ctx->data_meta;
+	const struct nlb_work *work = nlb_work_get();
+	const struct nlb_run *run;
+
+	if (!work || (void *)(ask + 1) > (void *)(long)ctx->data)
+		return 0;
+	run = &work->run;
+	ask->reason = (__u8)reason;
+	ask->mode = run->mode;
+	ask->flags = run->flags;
+	ask->vip = run->vip;
+	ask->service = run->service;
+	ask->slot = run->slot;
+	ask->backend = run->backend;
+	ask->hop = run->hop;
+	return 0;
+}
+
+NLB_INLINE int nlb_leave(struct xdp_md *ctx, const struct nlb_run *run,
+			 const struct nlb_config *cfg, enum nlb_reason reason)
+{
+	if (!run->asked)
 		nlb_count(run, reason);
+	if (NLB_UNLIKELY(run->asked || cfg->sample_rate)) {
+		struct nlb_work *work = nlb_work_get();
+
+		if (work)
+			work->run = *run;
+		if (run->asked)
+			nlb_answer(ctx, reason);
+		else
+			nlb_sample(ctx, reason);
 	}
 	if (reason == NLB_R_TX)
 		return XDP_TX;
-	if (reason == NLB_R_TX_REDIRECT)
+	if (reason == NLB_R_NOT_VIP)
+		return XDP_PASS;
+	if (nlb_in_set(reason, NLB_TX_SET) && run->egress != ctx->ingress_ifindex)
 		return (int)bpf_redirect(run->egress, 0);
-	if (reason == NLB_R_TX_ICMP)
-		return run->egress == ctx->ingress_ifindex ? XDP_TX
-							   : (int)bpf_redirect(run->egress, 0);
-	if ((1u << reason) & (NLB_REPLY_SET | NLB_TELL_SET))
+	if (nlb_in_set(reason, NLB_TX_SET | NLB_REPLY_SET | NLB_TELL_SET))
 		return XDP_TX;
-	return (1u << reason) & NLB_PASS_SET ? XDP_PASS : XDP_DROP;
+	return nlb_in_set(reason, NLB_PASS_SET) ? XDP_PASS : XDP_DROP;
 }
 
 #endif

@@ -15,6 +15,16 @@ NLB_INLINE __sum16 nlb_csum_fold(__u64 sum)
 	return (__sum16)~sum;
 }
 
+/* A checksum as the second half, in memory, of a word of four bytes. */
+NLB_INLINE __u32 nlb_csum_second(__sum16 check)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u32)check << 16;
+#else
+	return check;
+#endif
+}
+
 /* Of an IPv4 header without options; its checksum field must be zero. */
 NLB_INLINE __sum16 nlb_csum_ip4(const struct iphdr *ip)
 {

@@ -34,32 +34,37 @@ NLB_INLINE __u64 nlb_hash_step(__u64 h, __u64 word)
 	return h ^ (h >> 32);
 }
 
+/* The IPv4 address in an address of the maps' form. */
+NLB_INLINE __u64 nlb_hash_low(const struct nlb_ip *ip)
+{
+	return NLB_LE64(ip->w[1]) >> 32;
+}
+
 NLB_INLINE __u32 nlb_hash_end(__u64 h)
 {
 	return (__u32)((h * NLB_HASH_MUL2) >> 32);
 }
 
 /* ports: the first four bytes of the TCP or UDP header as they lie there. */
-NLB_INLINE __u32 nlb_hash4(__be32 src, __be32 dst, __u32 ports, __u8 protocol)
+NLB_INLINE __u32 nlb_hash4(const struct nlb_ip *src, const struct nlb_ip *dst, __u32 ports,
+			   __u8 protocol)
 {
 	__u64 h = NLB_HASH_SEED;
 
-	h = nlb_hash_step(h, (__u64)NLB_LE32(src) << 32 | NLB_LE32(ports));
-	h = nlb_hash_step(h, (__u64)protocol << 32 | NLB_LE32(dst));
+	h = nlb_hash_step(h, nlb_hash_low(src) << 32 | NLB_LE32(ports));
+	h = nlb_hash_step(h, (__u64)protocol << 32 | nlb_hash_low(dst));
 	return nlb_hash_end(h);
 }
 
-NLB_INLINE __u32 nlb_hash6(const struct in6_addr *src, const struct in6_addr *dst, __u32 ports,
+NLB_INLINE __u32 nlb_hash6(const struct nlb_ip *src, const struct nlb_ip *dst, __u32 ports,
 			   __u8 protocol)
 {
-	__u64 words[4], h = NLB_HASH_SEED;
+	__u64 h = NLB_HASH_SEED;
 
-	__builtin_memcpy(words, src, 16);
-	__builtin_memcpy(words + 2, dst, 16);
-	h = nlb_hash_step(h, NLB_LE64(words[0]));
-	h = nlb_hash_step(h, NLB_LE64(words[1]));
-	h = nlb_hash_step(h, NLB_LE64(words[2]));
-	h = nlb_hash_step(h, NLB_LE64(words[3]));
+	h = nlb_hash_step(h, NLB_LE64(src->w[0]));
+	h = nlb_hash_step(h, NLB_LE64(src->w[1]));
+	h = nlb_hash_step(h, NLB_LE64(dst->w[0]));
+	h = nlb_hash_step(h, NLB_LE64(dst->w[1]));
 	h = nlb_hash_step(h, (__u64)protocol << 32 | NLB_LE32(ports));
 	return nlb_hash_end(h);
 }

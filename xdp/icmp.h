@@ -4,8 +4,8 @@
  * quotes the packet that it is about: here one that a backend sent, from the
  * VIP to a client. Turned round, its addresses and ports are those of the
  * client's packets, and so lead to the backend that has the flow. An echo
- * request is made its own answer where it lies. What does not fit a tunnel is answered
- * by the one error that this node sends, as the router that it is.
+ * request is made its own answer where it lies. What does not fit a tunnel, or
+ * has no hop left for it, is answered by an error, as by the router that this node is.
  */
 #ifndef NLB_ICMP_H
 #define NLB_ICMP_H
@@ -31,7 +31,8 @@ struct nlb_icmp {
 #define NLB_ICMP4_PARAMETER	12
 #define NLB_ICMP6_UNREACHABLE	1
 #define NLB_ICMP6_TOO_BIG	2
-#define NLB_ICMP6_PARAMETER	4 /* time exceeded (3) lies between */
+#define NLB_ICMP6_TIME_EXCEEDED 3
+#define NLB_ICMP6_PARAMETER	4
 #define NLB_ICMP6_ECHO		128
 #define NLB_ICMP6_ECHO_REPLY	129
 
@@ -65,23 +66,24 @@ NLB_INLINE int nlb_icmp_same(const struct in6_addr *a, const struct in6_addr *b)
 	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]));
 }
 
-/* l4: of the quoted packet. The ports of the client's packets, and the key's rest. */
-NLB_INLINE __u32 nlb_icmp_turn(const __u8 *l4, __u8 protocol, struct nlb_packet *pkt)
+/*
+ * What is quoted was sent from the VIP: turned round, it is what the client
+ * sends. l4: of the quoted packet.
+ */
+NLB_INLINE void nlb_icmp_turn(const __u8 *l4, __u8 protocol, struct nlb_packet *pkt)
 {
 	__u8 turned[4] = {l4[2], l4[3], l4[0], l4[1]};
-	__u32 ports;
 
-	pkt->key.protocol = protocol;
-	pkt->key.port[0] = l4[0];
-	pkt->key.port[1] = l4[1];
-	__builtin_memcpy(&ports, turned, 4);
-	return ports;
+	pkt->protocol = protocol;
+	pkt->quoted = 1;
+	__builtin_memcpy(&pkt->ports, turned, 4);
+	pkt->hash = nlb_flow_hash(pkt);
 }
 
 /*
  * To be called when nlb_parse4() or nlb_parse6() gave NLB_R_VIP_ICMP, for the
- * same l3 and pkt. NLB_R_TX: an error, and key and hash of *pkt are now those
- * of the flow that it quotes. NLB_R_VIP_ICMP: no error.
+ * same l3 and pkt. NLB_R_TX: an error, and addresses, ports, protocol and hash of
+ * *pkt are now those of the flow that it quotes. NLB_R_VIP_ICMP: no error.
  * NLB_R_VIP_ICMP_TRUNCATED: too little of it is there to say.
  * NLB_R_VIP_ICMP_QUOTE: what it quotes is nothing that a VIP's backend sent.
  */
@@ -89,7 +91,7 @@ NLB_INLINE enum nlb_reason nlb_icmp_error4(const void *l3, const void *end, stru
 {
 	const struct iphdr *ip = l3, *quote;
 	const struct nlb_icmp *icmp;
-	__u32 hdr_len, quote_len, ports;
+	__u32 hdr_len, quote_len;
 	const __u8 *l4;
 
 	if ((const void *)(ip + 1) > end)
@@ -113,8 +115,8 @@ NLB_INLINE enum nlb_reason nlb_icmp_error4(const void *l3, const void *end, stru
 	if (pkt->len < hdr_len + sizeof(*icmp) + quote_len + NLB_ICMP_QUOTE_L4 ||
 	    l4 + 4 > (const __u8 *)end)
 		return NLB_R_VIP_ICMP_TRUNCATED;
-	ports = nlb_icmp_turn(l4, quote->protocol, pkt);
-	pkt->hash = nlb_hash4(quote->daddr, quote->saddr, ports, quote->protocol);
+	pkt->src = nlb_ip_v4(quote->daddr);
+	nlb_icmp_turn(l4, quote->protocol, pkt);
 	return NLB_R_TX;
 }
 
@@ -126,7 +128,6 @@ NLB_INLINE enum nlb_reason nlb_icmp_error6(const void *l3, const void *end, stru
 	__u32 need = sizeof(*ip) + sizeof(*icmp);
 	const __u8 *l4;
 	__u8 protocol;
-	__u32 ports;
 
 	if (pkt->len < need || (const void *)(icmp + 1) > end)
 		return NLB_R_VIP_ICMP_TRUNCATED;
@@ -152,9 +153,44 @@ NLB_INLINE enum nlb_reason nlb_icmp_error6(const void *l3, const void *end, stru
 	}
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return NLB_R_VIP_ICMP_QUOTE;
-	ports = nlb_icmp_turn(l4, protocol, pkt);
-	pkt->hash = nlb_hash6(&quote->daddr, &quote->saddr, ports, protocol);
+	pkt->src = nlb_ip_v6(&quote->daddr);
+	nlb_icmp_turn(l4, protocol, pkt);
 	return NLB_R_TX;
+}
+
+/*
+ * 1: an error about a packet that went out in a tunnel of ours, as far as the quote can
+ * tell; *ret is the tunnel's far end. The caller knows whether that is a backend.
+ */
+NLB_INLINE int nlb_icmp_tunnel4(const void *l3, const void *end, struct nlb_ip *ret)
+{
+	const struct iphdr *ip = l3, *quote;
+	const struct nlb_icmp *icmp;
+
+	if ((const void *)(ip + 1) > end)
+		return 0;
+	icmp = (const void *)((const __u8 *)l3 + (__u32)ip->ihl * 4);
+	quote = (const void *)(icmp + 1);
+	if ((const void *)(quote + 1) > end || !nlb_icmp_is_error(icmp, 1) || quote->version != 4 ||
+	    quote->saddr != ip->daddr ||
+	    (quote->protocol != IPPROTO_IPIP && quote->protocol != IPPROTO_IPV6))
+		return 0;
+	*ret = nlb_ip_v4(quote->daddr);
+	return 1;
+}
+
+NLB_INLINE int nlb_icmp_tunnel6(const void *l3, const void *end, struct nlb_ip *ret)
+{
+	const struct ipv6hdr *ip = l3, *quote;
+	const struct nlb_icmp *icmp = (const void *)(ip + 1);
+
+	quote = (const void *)(icmp + 1);
+	if ((const void *)(quote + 1) > end || !nlb_icmp_is_error(icmp, 0) || quote->version != 6 ||
+	    !nlb_icmp_same(&quote->saddr, &ip->daddr) ||
+	    (quote->nexthdr != IPPROTO_IPIP && quote->nexthdr != IPPROTO_IPV6))
+		return 0;
+	*ret = nlb_ip_v6(&quote->daddr);
+	return 1;
 }
 
 /* One host may be answered at the source address (RFC 1122, 3.2.2; RFC 4443, 2.4 e). */
@@ -262,19 +298,22 @@ NLB_INLINE int nlb_icmp_allow(__u64 *due, __u64 now, int spend)
 	return 1;
 }
 
+/* An error that this node makes: what differs between them. */
+struct nlb_icmp_kind {
+	__u8 type;
+	__u8 code;
+	__be32 rest;
+};
+
 /*
- * Packet too big (RFC 1191, RFC 4443): the headers in front of the quote. The
- * ICMP checksum is left 0, for the caller to set once all is in its place.
- * The precedence is that of network control (RFC 1812, 4.3.2.5).
+ * The headers in front of the quote. The ICMP checksum is left 0, for the
+ * caller to set once all is in its place. The precedence is that of network
+ * control (RFC 1812, 4.3.2.5).
  */
-NLB_INLINE void nlb_icmp_too_big4(struct iphdr *ip, const struct iphdr *quote, __u32 quote_len,
-				  __u8 ttl, __u16 mtu)
+NLB_INLINE void nlb_icmp_tell4(struct iphdr *ip, const struct iphdr *quote, __u32 quote_len,
+			       __u8 ttl, const struct nlb_icmp_kind *kind)
 {
-	struct nlb_icmp icmp = {
-		.type = NLB_ICMP4_UNREACHABLE,
-		.code = NLB_ICMP4_FRAG_NEEDED,
-		.rest = bpf_htonl(mtu),
-	};
+	struct nlb_icmp icmp = {.type = kind->type, .code = kind->code, .rest = kind->rest};
 	struct iphdr out = {
 		.version = 4,
 		.ihl = 5,
@@ -292,10 +331,10 @@ NLB_INLINE void nlb_icmp_too_big4(struct iphdr *ip, const struct iphdr *quote, _
 	__builtin_memcpy(ip + 1, &icmp, sizeof(icmp));
 }
 
-NLB_INLINE void nlb_icmp_too_big6(struct ipv6hdr *ip, const struct ipv6hdr *quote, __u32 quote_len,
-				  __u8 ttl, __u16 mtu)
+NLB_INLINE void nlb_icmp_tell6(struct ipv6hdr *ip, const struct ipv6hdr *quote, __u32 quote_len,
+			       __u8 ttl, const struct nlb_icmp_kind *kind)
 {
-	struct nlb_icmp icmp = {.type = NLB_ICMP6_TOO_BIG, .rest = bpf_htonl(mtu)};
+	struct nlb_icmp icmp = {.type = kind->type, .code = kind->code, .rest = kind->rest};
 	__be32 first = bpf_htonl(0x60000000u);
 
 	__builtin_memcpy(ip, &first, 4);

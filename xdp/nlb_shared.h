@@ -84,6 +84,11 @@ struct nlb_config {
 	 */
 	__u8 prefixes4[NLB_PREFIXES_MAX];
 	__u8 prefixes6[NLB_PREFIXES_MAX];
+	/* Numbers of buckets less one, of nlb_vip_dir, nlb_svc_dir, nlb_flows: set with the sizes. */
+	__u32 vip_mask;
+	__u32 svc_mask;
+	__u32 flow_mask;
+	__u32 zero;
 };
 
 /* Echo requests to VIPs are left to the kernel instead of answered. */
@@ -108,9 +113,9 @@ struct nlb_addr {
 /*
  * Directories. A key has a 64-bit hash, and by it two buckets: number (hash & mask)
  * and number (hash >> 16 & mask), the mask being the number of buckets
- * less one, a power of two less one. An entry holds the upper half of the hash as
- * a tag and the number of a VIP or service, whose key is then compared. An
- * entry is in one of its two buckets, or for a moment, when it is moved, in both.
+ * less one, a power of two less one. An entry holds nlb_dir_tag() of the hash
+ * and the number of a VIP or service, whose key is then compared. An entry is
+ * in one of its two buckets, or for a moment, when it is moved, in both.
  */
 #define NLB_BUCKET_ENTRIES 4
 
@@ -122,13 +127,19 @@ struct nlb_bucket {
 static inline __attribute__((always_inline)) __u64 nlb_dir_step(__u64 h, __u64 word)
 {
 	h = (h ^ word) * 0x9fb21c651e98df25ull;
-	return h ^ (h >> 35);
+	return h ^ (h >> 32);
 }
 
-/* Words are the address's two halves as little-endian numbers. plen: 128 of a host's. */
-static inline __attribute__((always_inline)) __u64 nlb_dir_vip(__u64 low, __u64 high, __u32 plen)
+/* Never 0, so that a free entry matches none. */
+static inline __attribute__((always_inline)) __u32 nlb_dir_tag(__u64 hash)
 {
-	return nlb_dir_step(nlb_dir_step(0x2545f4914f6cdd1dull ^ plen, low), high);
+	return (__u32)(hash >> 32) | 1;
+}
+
+/* The words are the address's two halves as numbers, in host order. plen: 128 of a host's. */
+static inline __attribute__((always_inline)) __u64 nlb_dir_vip(__u64 high, __u64 low, __u32 plen)
+{
+	return nlb_dir_step(nlb_dir_step(0x2545f4914f6cdd1dull ^ plen, high), low);
 }
 
 /* What a service's key is: VIP number, protocol, port in host order (0: all ports). */
@@ -145,8 +156,8 @@ static inline __attribute__((always_inline)) __u64 nlb_dir_svc(__u64 key)
 /* What to do with a packet to the VIP for which there is no service. */
 #define NLB_VIP_F_PASS_UNKNOWN (1u << 0) /* pass it to the kernel instead of dropping it */
 /* The VIP has a service for all other ports of the protocol. */
-#define NLB_VIP_F_ALL_TCP      (1u << 1)
-#define NLB_VIP_F_ALL_UDP      (1u << 2)
+#define NLB_VIP_F_ALL_TCP (1u << 1)
+#define NLB_VIP_F_ALL_UDP (1u << 2)
 
 struct nlb_vip {
 	__u8 addr[16]; /* of a prefix: its first address */
@@ -169,7 +180,7 @@ struct nlb_ring {
 /* The client's address alone picks the backend, for all its ports. */
 #define NLB_SVC_F_AFFINITY (1u << 0)
 /* UDP packets are QUIC's: the server id in the connection id picks the backend. */
-#define NLB_SVC_F_QUIC	   (1u << 1)
+#define NLB_SVC_F_QUIC (1u << 1)
 
 struct nlb_service {
 	struct nlb_ring ring; /* may change */
@@ -232,9 +243,9 @@ struct nlb_hop {
 	__u8 eth_len; /* 14, 18 or 22 */
 	__u8 ttl;
 	__u32 ifindex;
-	__u32 mtu;	    /* of the outer packet; 0: no limit below 65535 */
-	__u8 source[16];    /* outer; bits of source_mask are 0 */
-	__u32 source_mask;  /* of the source's last four bytes, network order: taken from the flow */
+	__u32 mtu;	   /* of the outer packet; 0: no limit below 65535 */
+	__u8 source[16];   /* outer; bits of source_mask are 0 */
+	__u32 source_mask; /* of the source's last four bytes, network order: taken from the flow */
 	__u32 zero[3];
 };
 
@@ -263,7 +274,7 @@ struct nlb_flow_bucket {
 
 #define NLB_FLOW_TICK(f)    ((__u32)((f) >> 22) & (NLB_FLOW_TICKS - 1))
 #define NLB_FLOW_CLASS(f)   ((__u32)((f) >> 20) & 3u)
-#define NLB_FLOW_BACKEND(f) ((__u32)(f) & NLB_SLOT_BACKEND)
+#define NLB_FLOW_BACKEND(f) ((__u32)(f)&NLB_SLOT_BACKEND)
 
 /* The backend has left the service otherwise than by draining: no flow goes there any more. */
 struct nlb_gone_key {
@@ -351,15 +362,15 @@ enum nlb_reason {
 
 /* Counted besides, in the upper half of nlb_reasons: what befell a packet on its way. */
 #define NLB_EVENTS(X)                                                                              \
-	X(FIB, "fib_lookup")		/* the hop was not known, the kernel was asked */          \
-	X(FLOW_NEW, "flow_new")		/* a SYN was remembered */                                 \
-	X(FLOW_OLD, "flow_old")		/* a flow from before the change was remembered */         \
-	X(FLOW_HIT, "flow_hit")		/* went where it is remembered to go */                    \
-	X(FLOW_FULL, "flow_full")	/* there was no room to remember */                        \
-	X(FLOW_GONE, "flow_gone")	/* its backend is gone: it moved */                        \
-	X(FRAGMENT, "fragment")		/* followed its datagram's first fragment */               \
-	X(QUIC, "quic_id")		/* went where its connection id says */                    \
-	X(SAMPLE_LOST, "sample_lost")	/* nlb_samples was full */
+	X(FIB, "fib_lookup")	      /* the hop was not known, the kernel was asked */            \
+	X(FLOW_NEW, "flow_new")	      /* a SYN was remembered */                                   \
+	X(FLOW_OLD, "flow_old")	      /* a flow from before the change was remembered */           \
+	X(FLOW_HIT, "flow_hit")	      /* went where it is remembered to go */                      \
+	X(FLOW_FULL, "flow_full")     /* there was no room to remember */                          \
+	X(FLOW_GONE, "flow_gone")     /* its backend is gone: it moved */                          \
+	X(FRAGMENT, "fragment")	      /* followed its datagram's first fragment */                 \
+	X(QUIC, "quic_id")	      /* went where its connection id says */                      \
+	X(SAMPLE_LOST, "sample_lost") /* nlb_samples was full */
 
 enum nlb_event {
 #define NLB_EVENT_ENUM(name, text) NLB_E_##name,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What every header of xdp/ needs. The headers compile as BPF and as plain C,
- * so that tests can call what they hold; only maps.h and count.h are BPF only.
+ * What every header of xdp/ needs. Headers that include no other than this one,
+ * hash.h and csum.h compile as BPF and as plain C, so that tests can call
+ * what they hold; those that know maps are BPF only.
  */
 #ifndef NLB_WIRE_H
 #define NLB_WIRE_H
@@ -16,15 +17,27 @@
 #include "nlb_shared.h"
 
 #define NLB_INLINE	static inline __attribute__((always_inline))
+#define NLB_LIKELY(x)	__builtin_expect(!!(x), 1)
 #define NLB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Not in the kernel's headers for user space. */
-#define NLB_IP_DF     0x4000u
-#define NLB_IP_MF     0x2000u
-#define NLB_IP_OFFSET 0x1fffu
+#define NLB_IP_DF      0x4000u
+#define NLB_IP_MF      0x2000u
+#define NLB_IP_OFFSET  0x1fffu
+#define NLB_IP6_MF     0x0001u
+#define NLB_IP6_OFFSET 0xfff8u
 
-#define NLB_TCP_MIN   20u
-#define NLB_UDP_MIN   8u
+#define NLB_TCP_MIN    20u
+#define NLB_UDP_MIN    8u
+#define NLB_TCP_FLAGS  13 /* where they lie */
+#define NLB_TCP_SYN    0x02u
+#define NLB_TCP_RST    0x04u
+#define NLB_TCP_ACK    0x10u
+
+/* For wide loads and stores of what was declared otherwise. */
+typedef __u16 __attribute__((may_alias, aligned(1))) nlb_u16a;
+typedef __u32 __attribute__((may_alias, aligned(4))) nlb_u32a;
+typedef __u64 __attribute__((may_alias, aligned(8))) nlb_u64a;
 
 NLB_INLINE void nlb_v4_mapped(__u8 dst[static 16], __be32 addr)
 {
@@ -34,12 +47,40 @@ NLB_INLINE void nlb_v4_mapped(__u8 dst[static 16], __be32 addr)
 	__builtin_memcpy(dst + 12, &addr, 4);
 }
 
-NLB_INLINE int nlb_is_v4_mapped(const struct in6_addr *addr)
-{
-	__u32 words[3];
+/* An address in the form of the maps, as two words as they lie in memory. */
+struct nlb_ip {
+	__u64 w[2];
+};
 
-	__builtin_memcpy(words, addr, sizeof(words));
-	return !(words[0] | words[1]) && words[2] == bpf_htonl(0xffff);
+NLB_INLINE struct nlb_ip nlb_ip_v4(__be32 addr)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (struct nlb_ip){{0, (__u64)addr << 32 | 0xffff0000u}};
+#else
+	return (struct nlb_ip){{0, 0xffff00000000ull | addr}};
+#endif
+}
+
+NLB_INLINE struct nlb_ip nlb_ip_v6(const struct in6_addr *addr)
+{
+	const nlb_u32a *words = (const void *)addr;
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (struct nlb_ip){
+		{(__u64)words[1] << 32 | words[0], (__u64)words[3] << 32 | words[2]}};
+#else
+	return (struct nlb_ip){
+		{(__u64)words[0] << 32 | words[1], (__u64)words[2] << 32 | words[3]}};
+#endif
+}
+
+NLB_INLINE int nlb_ip_is_v4(const struct nlb_ip *ip)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return !ip->w[0] && (__u32)ip->w[1] == 0xffff0000u;
+#else
+	return !ip->w[0] && ip->w[1] >> 32 == 0xffffu;
+#endif
 }
 
 #endif
