@@ -8,8 +8,7 @@
 #ifndef NLB_DIR_H
 #define NLB_DIR_H
 
-#include "maps.h"
-#include "wire.h"
+#include "run.h"
 
 /* The first number in the bucket whose tag fits; 0: none. */
 NLB_INLINE __u32 nlb_bucket_find(const struct nlb_bucket *b, __u32 tag)
@@ -48,13 +47,19 @@ NLB_INLINE int nlb_is_vip(const struct nlb_vip *vip, const struct nlb_ip *addr, 
 
 /*
  * Two keys of the same tag in the same bucket (once in 2^32): every entry is
- * compared. Out of line, and done for no packet that is not one of these.
+ * compared. Done for no packet that is not one of these. These are global
+ * functions, which the verifier looks at once each.
  */
-static __noinline __u32 nlb_vip_search(const struct nlb_ip *addr, __u64 hash, __u32 mask,
-				       __u32 plen)
+__noinline __u32 nlb_vip_search(__u64 w0, __u64 w1, __u32 plen)
 {
+	const struct nlb_config *cfg = nlb_config_get();
+	struct nlb_ip addr = {{w0, w1}};
+	__u64 hash = nlb_dir_vip(bpf_be64_to_cpu(w0), bpf_be64_to_cpu(w1), plen);
+
+	if (!cfg)
+		return 0;
 	for (int i = 0; i < 2 * NLB_BUCKET_ENTRIES; i++) {
-		__u32 at = (__u32)(i < NLB_BUCKET_ENTRIES ? hash : hash >> 16) & mask;
+		__u32 at = (__u32)(i < NLB_BUCKET_ENTRIES ? hash : hash >> 16) & cfg->vip_mask;
 		const struct nlb_bucket *b = bpf_map_lookup_elem(&nlb_vip_dir, &at);
 		const struct nlb_vip *vip;
 		__u64 entry;
@@ -67,16 +72,21 @@ static __noinline __u32 nlb_vip_search(const struct nlb_ip *addr, __u64 hash, __
 		if (entry >> 32 != nlb_dir_tag(hash))
 			continue;
 		vip = bpf_map_lookup_elem(&nlb_vips, &number);
-		if (vip && nlb_is_vip(vip, addr, plen))
+		if (vip && nlb_is_vip(vip, &addr, plen))
 			return number;
 	}
 	return 0;
 }
 
-__noinline __u32 nlb_svc_search(__u64 key, __u64 hash, __u32 mask)
+__noinline __u32 nlb_svc_search(__u64 key)
 {
+	const struct nlb_config *cfg = nlb_config_get();
+	__u64 hash = nlb_dir_svc(key);
+
+	if (!cfg)
+		return 0;
 	for (int i = 0; i < 2 * NLB_BUCKET_ENTRIES; i++) {
-		__u32 at = (__u32)(i < NLB_BUCKET_ENTRIES ? hash : hash >> 16) & mask;
+		__u32 at = (__u32)(i < NLB_BUCKET_ENTRIES ? hash : hash >> 16) & cfg->svc_mask;
 		const struct nlb_bucket *b = bpf_map_lookup_elem(&nlb_svc_dir, &at);
 		const struct nlb_service *svc;
 		__u64 entry;
@@ -95,8 +105,8 @@ __noinline __u32 nlb_svc_search(__u64 key, __u64 hash, __u32 mask)
 	return 0;
 }
 
-/* Number of the VIP that is this address or prefix, and its flags; 0: none. */
-NLB_INLINE __u32 nlb_vip_exact(const struct nlb_ip *addr, __u32 plen, __u32 mask, __u32 *ret_flags)
+/* Number of the VIP that is this address or prefix; 0: none. */
+NLB_INLINE __u32 nlb_vip_exact(const struct nlb_ip *addr, __u32 plen, __u32 mask)
 {
 	__u64 hash = nlb_dir_vip(bpf_be64_to_cpu(addr->w[0]), bpf_be64_to_cpu(addr->w[1]), plen);
 	__u32 number = nlb_dir_find(&nlb_vip_dir, hash, mask);
@@ -105,15 +115,8 @@ NLB_INLINE __u32 nlb_vip_exact(const struct nlb_ip *addr, __u32 plen, __u32 mask
 	if (!number)
 		return 0;
 	vip = bpf_map_lookup_elem(&nlb_vips, &number);
-	if (NLB_UNLIKELY(!vip || !nlb_is_vip(vip, addr, plen))) {
-		struct nlb_ip copy = *addr;
-
-		number = nlb_vip_search(&copy, hash, mask, plen);
-		vip = bpf_map_lookup_elem(&nlb_vips, &number);
-		if (!number || !vip)
-			return 0;
-	}
-	*ret_flags = *(const volatile __u32 *)&vip->flags;
+	if (NLB_UNLIKELY(!vip || !nlb_is_vip(vip, addr, plen)))
+		return nlb_vip_search(addr->w[0], addr->w[1], plen);
 	return number;
 }
 
@@ -128,10 +131,10 @@ NLB_INLINE struct nlb_ip nlb_ip_prefix(const struct nlb_ip *addr, __u32 plen)
 }
 
 /* The longest prefix that is a VIP and holds the address. */
-static __noinline __u32 nlb_vip_prefix(const struct nlb_ip *addr, int is_v4, __u32 *ret_flags)
+__noinline __u32 nlb_vip_prefix(__u64 w0, __u64 w1, __u32 is_v4)
 {
-	__u32 zero = 0;
-	const struct nlb_config *cfg = bpf_map_lookup_elem(&nlb_config, &zero);
+	const struct nlb_config *cfg = nlb_config_get();
+	struct nlb_ip addr = {{w0, w1}};
 
 	if (!cfg)
 		return 0;
@@ -142,8 +145,8 @@ static __noinline __u32 nlb_vip_prefix(const struct nlb_ip *addr, int is_v4, __u
 
 		if (!plen)
 			return 0;
-		masked = nlb_ip_prefix(addr, plen);
-		number = nlb_vip_exact(&masked, plen, cfg->vip_mask, ret_flags);
+		masked = nlb_ip_prefix(&addr, plen);
+		number = nlb_vip_search(masked.w[0], masked.w[1], plen);
 		if (number)
 			return number;
 	}
@@ -151,33 +154,35 @@ static __noinline __u32 nlb_vip_prefix(const struct nlb_ip *addr, int is_v4, __u
 }
 
 /* Number of the VIP that the address belongs to, and its flags; 0: none. */
-NLB_INLINE __u32 nlb_vip_find(const struct nlb_ip *addr, int is_v4, const struct nlb_config *cfg,
+NLB_INLINE __u32 nlb_vip_find(const struct nlb_ip *addr, __u32 is_v4, const struct nlb_config *cfg,
 			      __u32 *ret_flags)
 {
-	__u32 number = nlb_vip_exact(addr, 128, cfg->vip_mask, ret_flags);
+	__u32 number = nlb_vip_exact(addr, 128, cfg->vip_mask);
+	const struct nlb_vip *vip;
 
-	if (NLB_UNLIKELY(!number && (is_v4 ? cfg->prefixes4[0] : cfg->prefixes6[0]))) {
-		struct nlb_ip copy = *addr;
-		__u32 flags = 0;
-
-		number = nlb_vip_prefix(&copy, is_v4, &flags);
-		*ret_flags = flags;
+	if (!number) {
+		if (NLB_LIKELY(!(is_v4 ? cfg->prefixes4[0] : cfg->prefixes6[0])))
+			return 0;
+		number = nlb_vip_prefix(addr->w[0], addr->w[1], is_v4);
 	}
+	vip = bpf_map_lookup_elem(&nlb_vips, &number);
+	if (!vip)
+		return 0;
+	*ret_flags = *(const volatile __u32 *)&vip->flags;
 	return number;
 }
 
 /* The service of that very key; NULL: none. */
 NLB_INLINE const struct nlb_service *nlb_svc_exact(__u64 key, __u32 mask, __u32 *ret_number)
 {
-	__u64 hash = nlb_dir_svc(key);
-	__u32 number = nlb_dir_find(&nlb_svc_dir, hash, mask);
+	__u32 number = nlb_dir_find(&nlb_svc_dir, nlb_dir_svc(key), mask);
 	const struct nlb_service *svc;
 
 	if (!number)
 		return NULL;
 	svc = bpf_map_lookup_elem(&nlb_services, &number);
 	if (NLB_UNLIKELY(!svc || svc->key != key)) {
-		number = nlb_svc_search(key, hash, mask);
+		number = nlb_svc_search(key);
 		svc = bpf_map_lookup_elem(&nlb_services, &number);
 		if (!number || !svc)
 			return NULL;
