@@ -204,7 +204,7 @@ NLB_INLINE int nlb_is_tagged(struct xdp_md *ctx)
 	       nlb_vlan_is_tag(eth->h_proto);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int nlb(struct xdp_md *ctx)
 {
 	const struct nlb_config *cfg = nlb_config_get();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * What is between IP header and ports in few packets: IPv6 extension headers
- * (RFC 8200) and fragments. All of it is done with bpf_xdp_load_bytes(), out
- * of the straight way. BPF only.
+ * (RFC 8200) and fragments; and packets that lie in more than one buffer. All of
+ * it is done with bpf_xdp_load_bytes(), out of the straight way. BPF only.
  */
 #ifndef NLB_ODD_H
 #define NLB_ODD_H
@@ -139,6 +139,20 @@ NLB_INLINE enum nlb_reason nlb_frag_follow(struct nlb_packet *pkt, struct nlb_ru
 }
 
 /*
+ * A packet in several buffers (a jumbo frame): the parsers saw the first of them, and
+ * not as much in it as the IP header claims. 1: all of it is there.
+ */
+NLB_INLINE int nlb_odd_is_long(struct xdp_md *ctx, const struct nlb_packet *pkt)
+{
+	long first = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
+	long all = (long)bpf_xdp_get_buff_len(ctx);
+
+	/* Or the compiler subtracts half pointers, which the verifier does not like. */
+	asm volatile("" : "+r"(first));
+	return all > first && ETH_HLEN + (long)pkt->len <= all && pkt->l4 <= pkt->len;
+}
+
+/*
  * The packet of nlb_work, for a VIP, that the straight parsers gave `why` for. NLB_R_TX: ports
  * and hash are known, or, of a later fragment, run->backend is. NLB_R_VIP_ICMP as it was.
  */
@@ -151,6 +165,15 @@ __noinline int nlb_odd(struct xdp_md *ctx, int why)
 	if (!work)
 		return NLB_R_INTERNAL;
 	pkt = &work->pkt;
+	if (why == NLB_R_VIP_TRUNCATED) {
+		if (!nlb_odd_is_long(ctx, pkt))
+			return why;
+		why = NLB_R_TX;
+		if (pkt->frag)
+			why = NLB_R_VIP_FRAGMENT;
+		else if (nlb_parse_other(pkt->protocol, pkt->is_v4) == NLB_R_VIP_EXTENSION)
+			why = NLB_R_VIP_EXTENSION;
+	}
 	if (why == NLB_R_VIP_EXTENSION) {
 		r = (enum nlb_reason)nlb_odd_walk6(ctx);
 		if (r != NLB_R_TX)
@@ -158,14 +181,14 @@ __noinline int nlb_odd(struct xdp_md *ctx, int why)
 		if (pkt->frag == NLB_FRAG_NONE &&
 		    nlb_parse_other(pkt->protocol, 0) == NLB_R_VIP_ICMP)
 			return NLB_R_VIP_ICMP;
-	} else if (why != NLB_R_VIP_FRAGMENT) {
+	} else if (why != NLB_R_VIP_FRAGMENT && why != NLB_R_TX) {
 		return why;
 	}
 	if (pkt->frag == NLB_FRAG_LATER)
 		return nlb_frag_follow(pkt, &work->run);
 	r = nlb_odd_ports(ctx, pkt);
 	/* Nothing but TCP and UDP is put together again at a backend. */
-	return r == NLB_R_VIP_ICMP ? NLB_R_VIP_FRAGMENT : r;
+	return r == NLB_R_VIP_ICMP && pkt->frag ? NLB_R_VIP_FRAGMENT : r;
 }
 
 #endif

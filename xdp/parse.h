@@ -112,15 +112,16 @@ NLB_INLINE enum nlb_reason nlb_parse4(const void *l3, const void *end, struct nl
 	pkt->dsfield = ip->tos;
 	pkt->ttl = ip->ttl;
 	pkt->is_v4 = 1;
-	if (NLB_UNLIKELY(pkt->len < hdr_len || pkt->len > (const __u8 *)end - (const __u8 *)l3))
-		return NLB_R_VIP_TRUNCATED;
 	if (NLB_UNLIKELY(ip->frag_off & bpf_htons(NLB_IP_MF | NLB_IP_OFFSET))) {
 		pkt->frag =
 			ip->frag_off & bpf_htons(NLB_IP_OFFSET) ? NLB_FRAG_LATER : NLB_FRAG_FIRST;
 		pkt->frag_id = ip->id;
 		pkt->frag_protocol = ip->protocol;
-		return NLB_R_VIP_FRAGMENT;
 	}
+	if (NLB_UNLIKELY(pkt->len < hdr_len || pkt->len > (const __u8 *)end - (const __u8 *)l3))
+		return NLB_R_VIP_TRUNCATED;
+	if (NLB_UNLIKELY(pkt->frag))
+		return NLB_R_VIP_FRAGMENT;
 	r = nlb_parse_ports((const __u8 *)l3 + hdr_len, end, pkt->len - hdr_len, pkt);
 	if (r == NLB_R_TX)
 		pkt->hash = nlb_hash4(&pkt->src, &pkt->dst, pkt->ports, pkt->protocol);
@@ -146,7 +147,7 @@ NLB_INLINE enum nlb_reason nlb_parse6(const void *l3, const void *end, struct nl
 	pkt->ttl = ip->hop_limit;
 	pkt->is_v4 = 0;
 	len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
-	pkt->len = (__u16)len;
+	pkt->len = len > 0xffff ? 0 : (__u16)len;
 	if (NLB_UNLIKELY(len > 0xffff || len > (const __u8 *)end - (const __u8 *)l3))
 		return NLB_R_VIP_TRUNCATED;
 	r = nlb_parse_ports(ip + 1, end, len - (__u32)sizeof(*ip), pkt);

@@ -149,13 +149,19 @@ __noinline int nlb_tell(struct xdp_md *ctx, int why)
 	pkt = &work->pkt;
 	run = &work->run;
 	max = pkt->is_v4 ? NLB_ICMP4_QUOTE_MAX : NLB_ICMP6_QUOTE_MAX;
+	frame_len = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
+	/* Or the compiler subtracts half pointers, which the verifier does not like. */
+	asm volatile("" : "+r"(frame_len));
+	/* No more than lies in the first buffer, if there are several. */
+	if (frame_len < ETH_HLEN)
+		return why;
+	if (max > frame_len - ETH_HLEN)
+		max = (__u32)(frame_len - ETH_HLEN);
 	quote_len = (pkt->len < max ? pkt->len : max) & ~3u;
 	if (!cfg || !nlb_may_tell(ctx, pkt, run, too_big) || !nlb_may_reply(run, NLB_LIMIT_ERROR))
 		return why;
 	nlb_tell_kind(&kind, pkt->is_v4, too_big, run->mtu);
-	frame_len = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
-	/* Or the compiler subtracts half pointers, which the verifier does not like. */
-	asm volatile("" : "+r"(frame_len));
+	frame_len = (long)bpf_xdp_get_buff_len(ctx);
 	if (bpf_xdp_adjust_tail(ctx, (int)(ETH_HLEN + quote_len) - (int)frame_len))
 		return why;
 	data = (void *)(long)ctx->data;

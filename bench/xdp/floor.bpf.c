@@ -56,7 +56,7 @@ static __always_inline void write_eth(struct ethhdr *eth, __u16 proto)
 	eth->h_proto = bpf_htons(proto);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int bench_floor4(struct xdp_md *ctx)
 {
 	__u8 protocol = 0, ds = 0;
@@ -92,7 +92,7 @@ int bench_floor4(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int bench_floor6(struct xdp_md *ctx)
 {
 	__u8 protocol = 0, ds = 0;

@@ -66,7 +66,7 @@ static __always_inline int write_flow(__u8 *data)
 	return 0;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int bench_wrap(struct xdp_md *ctx)
 {
 	__u64 i = bench_run.iterations;
@@ -96,7 +96,7 @@ int bench_wrap(struct xdp_md *ctx)
 	return fail();
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int bench_null(struct xdp_md *ctx __attribute__((unused)))
 {
 	return XDP_TX;
