@@ -66,8 +66,9 @@ NLB_INLINE void nlb_count(const struct nlb_run *run, enum nlb_reason reason)
 	__u32 zero = 0;
 
 	reasons = bpf_map_lookup_elem(&nlb_reasons, &zero);
-	if (reasons && (__u32)reason < NLB_REASON_SLOTS)
-		reasons->packets[reason]++;
+	/* A mask, because Linux 6.1's verifier forgets a check when clang copies the register. */
+	if (reasons)
+		reasons->packets[(__u32)reason & (NLB_REASON_SLOTS - 1)]++;
 	if (nlb_in_set(reason, NLB_TX_SET)) {
 		nlb_count_sent(&nlb_vip_stats, run->vip, run);
 		nlb_count_sent(&nlb_svc_stats, run->service, run);
@@ -114,7 +115,8 @@ __noinline int nlb_sample(struct xdp_md *ctx, __u32 reason)
 	};
 	if (len > NLB_SAMPLE_MAX)
 		len = NLB_SAMPLE_MAX;
-	if (len && bpf_xdp_load_bytes(ctx, 0, s->data, len) == 0)
+	len = nlb_bounded(len, NLB_SAMPLE_MAX);
+	if (bpf_xdp_load_bytes(ctx, 0, s->data, len) == 0)
 		s->cap_len = (__u16)len;
 	bpf_ringbuf_submit(s, 0);
 	return 0;

@@ -53,7 +53,7 @@ __noinline __u32 nlb_quic(struct xdp_md *ctx)
 	}
 	if (at + 1 + len > pkt->len || bpf_xdp_load_bytes(ctx, ETH_HLEN + at, &first, 1) ||
 	    first >> 5 != svc->quic_config ||
-	    bpf_xdp_load_bytes(ctx, ETH_HLEN + at + 1, key.id, len))
+	    bpf_xdp_load_bytes(ctx, ETH_HLEN + at + 1, key.id, nlb_bounded(len, NLB_QUIC_ID_MAX)))
 		return 0;
 	key.len = len;
 	backend = bpf_map_lookup_elem(&nlb_quic_ids, &key);

@@ -20,6 +20,19 @@
 #define NLB_LIKELY(x)	__builtin_expect(!!(x), 1)
 #define NLB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/*
+ * A length from 1 to max, a power of two, told so that every verifier follows:
+ * Linux 6.1's learns nothing from "is not 0", and clang may check one register
+ * and pass another.
+ */
+NLB_INLINE __u32 nlb_bounded(__u32 len, __u32 max)
+{
+#ifdef __bpf__
+	asm volatile("" : "+r"(len));
+#endif
+	return ((len - 1) & (max - 1)) + 1;
+}
+
 /* Not in the kernel's headers for user space. */
 #define NLB_IP_DF      0x4000u
 #define NLB_IP_MF      0x2000u
