@@ -5,7 +5,7 @@ BENCH_XDP := $(BUILD)/bench/bench_xdp
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c,$(wildcard bench/xdp/*.c))) \
 	$(BUILD)/bench/lib/pkt.o $(BUILD)/bench/lib/xdp_net.o \
 	$(BUILD)/bench/lib/nlb_fill.o
-BENCH_SKEL := $(BUILD)/bench/xdp/wrap.skel.h $(BUILD)/bench/xdp/floor.skel.h
+BENCH_SKEL := $(BUILD)/bench/xdp/wrap.skel.h $(BUILD)/bench/xdp/floor.skel.h $(BUILD)/bench/xdp/stages.skel.h
 BENCH_CC = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_REL) -I$(BUILD)/bench/xdp -Itests/lib -MMD -MP
 
 .PHONY: bench-build bench-xdp

@@ -29,7 +29,7 @@ struct net {
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: bench_xdp [--quick] [--cpu N] [--json FILE]\n");
+	fprintf(stderr, "usage: bench_xdp [--quick] [--stages] [--cpu N] [--json FILE]\n");
 	exit(2);
 }
 
@@ -110,6 +110,52 @@ static int write_json(const char *path, const struct net *net)
 	return 0;
 }
 
+/* Of some cases: what each stage of the straight way adds. */
+static int profile(int rounds)
+{
+	static const char *const cases_of[] = {"tcp4_ack_1", "tcp4_ack_100k", "tcp6_ack_1",
+					       "vips_1000"};
+	static const char *const names[] = {"parse, hash", "VIP",	   "service",
+					    "slot",	   "hop, headers", "counters"};
+	static const enum measure_what what[] = {MEASURE_NULL,	  MEASURE_PARSE, MEASURE_VIP,
+						 MEASURE_SERVICE, MEASURE_SLOT,	 MEASURE_SEND,
+						 MEASURE_NLB};
+	size_t n = (size_t)rounds * MEASURE_BATCHES;
+	_cleanup_free_ double *all = calloc(ARRAY_SIZE(what) * n, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	measure_stages_init();
+	printf("%-16s %-14s %8s %8s %8s\n", "case", "up to", "fast", "adds", "bytes");
+	for (size_t c = 0; c < n_cases; c++) {
+		struct measure_times times[ARRAY_SIZE(what)];
+		struct measure_result before, r;
+		bool wanted = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(cases_of); i++)
+			wanted |= strcmp(cases[c].name, cases_of[i]) == 0;
+		if (!wanted)
+			continue;
+		for (size_t w = 0; w < ARRAY_SIZE(what); w++)
+			times[w] = (struct measure_times){.ns = all + w * n};
+		for (int k = 0; k < rounds; k++)
+			for (size_t w = 0; w < ARRAY_SIZE(what); w++)
+				if (measure_run(&cases[c], what[w], &times[w]))
+					return -EPROTO;
+		measure_result(&times[0], &before);
+		for (size_t w = 1; w < ARRAY_SIZE(what); w++) {
+			uint32_t insns, bytes;
+
+			measure_size(what[w], &insns, &bytes);
+			measure_result(&times[w], &r);
+			printf("%-16s %-14s %8.1f %8.1f %8u\n", cases[c].name, names[w - 1],
+			       r.p10 - times[0].ns[times[0].n / 10], r.p10 - before.p10, bytes);
+			before = r;
+		}
+	}
+	return 0;
+}
+
 static int measure(int rounds, int cpu, const char *json)
 {
 	_cleanup_free_ struct measure_times(*times)[MEASURE_KINDS] =
@@ -146,17 +192,21 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"quick", no_argument, NULL, 'q'},
+		{"stages", no_argument, NULL, 's'},
 		{"cpu", required_argument, NULL, 'c'},
 		{"json", required_argument, NULL, 'j'},
 		{},
 	};
 	int rounds = ROUNDS, cpu = sched_getcpu(), opt;
 	const char *json = NULL;
+	bool stages = false;
 	char *end;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		if (opt == 'q') {
 			rounds = ROUNDS_QUICK;
+		} else if (opt == 's') {
+			stages = true;
 		} else if (opt == 'j') {
 			json = optarg;
 		} else if (opt == 'c') {
@@ -180,5 +230,5 @@ int main(int argc, char **argv)
 	cases_make(measure_flows());
 	if (prove())
 		return 1;
-	return measure(rounds, cpu, json) ? 1 : 0;
+	return (stages ? profile(rounds) : measure(rounds, cpu, json)) ? 1 : 0;
 }

@@ -15,6 +15,7 @@
 
 #include "floor.skel.h"
 #include "measure.h"
+#include "stages.skel.h"
 #include "util.h"
 #include "wrap.skel.h"
 
@@ -26,6 +27,7 @@ _Static_assert(WARM_MANY + MEASURE_BATCHES < BENCH_STAMPS, "a place for each loo
 
 static struct wrap *wrap;
 static struct floor_bpf *floors;
+static struct stages *stages;
 static struct bench_flow *flows;
 static uint32_t next[64]; /* by case: where the next run goes on */
 
@@ -49,6 +51,17 @@ void measure_init(void)
 	check(n_cases <= ARRAY_SIZE(next) ? 0 : -1, "too many cases");
 }
 
+void measure_stages_init(void)
+{
+	struct bpf_map *map;
+
+	stages = stages__open();
+	check(stages ? 0 : -1, "open the stages");
+	bpf_object__for_each_map(map, stages->obj)
+		check(bpf_map__reuse_fd(map, world_map_fd(bpf_map__name(map))), "share maps");
+	check(stages__load(stages), "load the stages");
+}
+
 struct bench_flow *measure_flows(void)
 {
 	return flows;
@@ -60,6 +73,20 @@ static int prog_fd(const struct bench_case *c, enum measure_what what)
 		return bpf_program__fd(wrap->progs.bench_null);
 	if (what == MEASURE_NLB)
 		return world_prog_fd();
+	switch (what) {
+	case MEASURE_PARSE:
+		return bpf_program__fd(stages->progs.bench_parse);
+	case MEASURE_VIP:
+		return bpf_program__fd(stages->progs.bench_vip);
+	case MEASURE_SERVICE:
+		return bpf_program__fd(stages->progs.bench_service);
+	case MEASURE_SLOT:
+		return bpf_program__fd(stages->progs.bench_slot);
+	case MEASURE_SEND:
+		return bpf_program__fd(stages->progs.bench_send);
+	default:
+		break;
+	}
 	/* The floor encapsulates whatever comes: in the family of the packet, or of the backend. */
 	if (c->outer == 6 || (!c->outer && strchr(c->dst, ':')))
 		return bpf_program__fd(floors->progs.bench_floor6);
@@ -101,7 +128,9 @@ static int run_wrapper(const struct bench_case *c, int repeat, uint8_t *out, uin
 
 int measure_run(const struct bench_case *c, enum measure_what what, struct measure_times *t)
 {
-	static const char *const names[] = {"null program", "floor", "program under test"};
+	static const char *const names[] = {"null program", "floor",  "program under test",
+					    "parse",	    "VIP",    "service",
+					    "slot",	    "headers"};
 	int warm = c->flows > 1 ? WARM_MANY : WARM_ONE;
 	/* One more packet, before which the last look at the clock is taken. */
 	int packets = (warm + MEASURE_BATCHES) * BENCH_BATCH + 1;

@@ -9,7 +9,19 @@
 
 #define MEASURE_BATCHES 8 /* timed ones, a run */
 
-enum measure_what { MEASURE_NULL, MEASURE_FLOOR, MEASURE_NLB, MEASURE_KINDS };
+enum measure_what {
+	MEASURE_NULL,
+	MEASURE_FLOOR,
+	MEASURE_NLB,
+	MEASURE_KINDS,
+	/* The program under test, cut off behind each of its stages (stages.bpf.c). */
+	MEASURE_PARSE = MEASURE_KINDS,
+	MEASURE_VIP,
+	MEASURE_SERVICE,
+	MEASURE_SLOT,
+	MEASURE_SEND,
+	MEASURE_ALL,
+};
 
 /* One program's times in one case: ns a packet, gross, one a batch. */
 struct measure_times {
@@ -23,6 +35,9 @@ struct measure_result {
 
 /* Loads wrapper and floor. Ends the process with a message when that fails. */
 void measure_init(void);
+
+/* Loads the stages, onto the maps of the program under test. As measure_init(). */
+void measure_stages_init(void);
 
 /* Memory for BENCH_FLOWS_MAX flows, the wrapper's own. */
 struct bench_flow *measure_flows(void);

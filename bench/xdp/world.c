@@ -179,6 +179,11 @@ int world_prog_fd(void)
 	return bpf_program__fd(skel->progs.nlb);
 }
 
+int world_map_fd(const char *name)
+{
+	return bpf_object__find_map_fd_by_name(skel->obj, name);
+}
+
 uint32_t world_ifindex(void)
 {
 	return if_nametoindex("in0");

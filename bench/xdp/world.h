@@ -43,6 +43,9 @@ bool world_up(void);
 /* The program under test. */
 int world_prog_fd(void);
 
+/* A map of it, by name. */
+int world_map_fd(const char *name);
+
 /* The interface that packets come in by. */
 uint32_t world_ifindex(void);
 
