@@ -21,8 +21,8 @@ enum config_kind {
 	KIND_TEXT,
 	KIND_PATH, /* absolute, or empty */
 	KIND_U32,
-	KIND_ADDR4,
-	KIND_ADDR6,
+	KIND_SOURCE4, /* an address or a prefix */
+	KIND_SOURCE6,
 	KIND_INTERFACE,
 	KIND_MODE,
 	KIND_LOG_LEVEL,
@@ -55,8 +55,8 @@ static const struct config_key config_keys[] = {
 	{"dataplane", "interface", KIND_INTERFACE, AT(interfaces)},
 	{"dataplane", "mode", KIND_MODE, AT(xdp_mode)},
 	{"dataplane", "bpf-dir", KIND_PATH, AT(bpf_dir)},
-	{"dataplane", "source4", KIND_ADDR4, AT(source4)},
-	{"dataplane", "source6", KIND_ADDR6, AT(source6)},
+	{"dataplane", "source4", KIND_SOURCE4, AT(source4)},
+	{"dataplane", "source6", KIND_SOURCE6, AT(source6)},
 	{"dataplane", "max-vips", KIND_U32, AT(max_vips), 1, 1u << 20},
 	{"dataplane", "max-services", KIND_U32, AT(max_services), 1, 1u << 22},
 	{"dataplane", "max-backends", KIND_U32, AT(max_backends), 1, 1u << 24},
@@ -92,6 +92,8 @@ void config_init(struct config *c)
 		.max_remove_min = 10,
 		.xdp_mode = CONFIG_XDP_AUTO,
 		.bpf_dir = "/sys/fs/bpf/nlb",
+		.source4_plen = 32,
+		.source6_plen = 128,
 		.max_vips = 4096,
 		.max_services = 8192,
 		.max_backends = 65536,
@@ -147,19 +149,43 @@ static int set_text(struct config_reader *rd, const struct config_key *k, const 
 	return 1;
 }
 
-static int set_addr(struct config_reader *rd, const struct config_key *k, const char *value)
+/* True when the last n bits are all 0; at most 32 are asked for. */
+static bool bits_clear(const struct addr *a, uint32_t n)
 {
-	bool v4 = k->kind == KIND_ADDR4;
+	uint32_t last = (uint32_t)a->b[12] << 24 | (uint32_t)a->b[13] << 16 |
+			(uint32_t)a->b[14] << 8 | a->b[15];
+
+	return !(last & (uint32_t)((1ull << n) - 1));
+}
+
+static int set_source(struct config_reader *rd, const struct config_key *k, const char *value)
+{
+	bool v4 = k->kind == KIND_SOURCE4;
+	uint32_t bits = v4 ? 32 : 128, min = v4 ? 8 : 96, plen = bits;
+	const char *slash = strchrnul(value, '/');
+	char text[ADDR_STRLEN] = "";
 	struct addr a;
 
-	if (addr_parse(value, &a) < 0 || addr_is_v4(&a) != v4 || addr_is_unspecified(&a))
-		return complain(rd, rd->line, "%s must be an %s address", k->name,
+	if ((size_t)(slash - value) < sizeof(text))
+		memcpy(text, value, (size_t)(slash - value));
+	if (addr_parse(text, &a) < 0 || addr_is_v4(&a) != v4 || addr_is_unspecified(&a))
+		return complain(rd, rd->line, "%s must be an %s address or prefix", k->name,
 				v4 ? "IPv4" : "IPv6");
-	memcpy((char *)&rd->cfg + k->offset, &a, sizeof(a));
-	if (v4)
+	if (*slash && parse_u32(slash + 1, min, bits, &plen) < 0)
+		return complain(rd, rd->line, "%s must have a prefix length from %u to %u", k->name,
+				min, bits);
+	if (!bits_clear(&a, bits - plen))
+		return complain(rd, rd->line, "%s is no prefix: bits behind the first %u are set",
+				k->name, plen);
+	if (v4) {
+		rd->cfg.source4 = a;
+		rd->cfg.source4_plen = (uint8_t)plen;
 		rd->cfg.has_source4 = true;
-	else
+	} else {
+		rd->cfg.source6 = a;
+		rd->cfg.source6_plen = (uint8_t)plen;
 		rd->cfg.has_source6 = true;
+	}
 	return 1;
 }
 
@@ -222,9 +248,9 @@ static int set_key(struct config_reader *rd, const struct config_key *k, const c
 			return complain(rd, rd->line, "%s must be a number from %u to %u", k->name,
 					k->min, k->max);
 		return 1;
-	case KIND_ADDR4:
-	case KIND_ADDR6:
-		return set_addr(rd, k, value);
+	case KIND_SOURCE4:
+	case KIND_SOURCE6:
+		return set_source(rd, k, value);
 	case KIND_INTERFACE:
 		return set_interface(rd, value);
 	case KIND_MODE:

@@ -46,8 +46,10 @@ struct config {
 	char interfaces[CONFIG_INTERFACES_MAX][IF_NAMESIZE];
 	enum config_xdp_mode xdp_mode; /* mode; default auto */
 	char bpf_dir[CONFIG_PATH_LEN]; /* bpf-dir; default /sys/fs/bpf/nlb */
-	bool has_source4, has_source6; /* source4, source6: outer source addresses */
+	bool has_source4, has_source6; /* source4, source6: outer source address or prefix */
 	struct addr source4, source6;  /* default: the first interface's first address */
+	uint8_t source4_plen;	       /* 8 ... 32: one address */
+	uint8_t source6_plen;	       /* 96 ... 128: one address */
 	uint32_t max_vips;	       /* max-vips; default 4096 */
 	uint32_t max_services;	       /* max-services; default 8192 */
 	uint32_t max_backends;	       /* max-backends; default 65536 distinct addresses */

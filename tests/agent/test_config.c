@@ -96,6 +96,23 @@ static void test_all(void **state _unused_)
 	assert_string_equal(c.hc_ca, "/h.pem");
 }
 
+static void test_source_prefixes(void **state _unused_)
+{
+	struct config c;
+
+	assert_int_equal(load(LEAST "source4 = 10.255.0.0/24\nsource6 = 2001:db8::/96\n", &c), 0);
+	assert_true(c.has_source4 && c.has_source6);
+	assert_int_equal(c.source4_plen, 24);
+	assert_int_equal(c.source4.b[13], 255);
+	assert_int_equal(c.source6_plen, 96);
+	assert_int_equal(load(LEAST "source4 = 10.0.0.0/8\nsource6 = 2001:db8::1\n", &c), 0);
+	assert_int_equal(c.source4_plen, 8);
+	assert_int_equal(c.source6_plen, 128);
+	assert_int_equal(load(LEAST "source4 = 10.0.0.1/32\nsource6 = 2001:db8::1/128\n", &c), 0);
+	assert_int_equal(c.source4_plen, 32);
+	assert_int_equal(c.source6_plen, 128);
+}
+
 static void test_mistakes(void **state _unused_)
 {
 	static const struct {
@@ -131,6 +148,20 @@ static void test_mistakes(void **state _unused_)
 		{"[dataplane]\nsource4 = 2001:db8::1\n", ":2: source4 must be an IPv4 address"},
 		{"[dataplane]\nsource6 = 192.0.2.1\n", ":2: source6 must be an IPv6 address"},
 		{"[dataplane]\nsource4 = 0.0.0.0\n", ":2: source4 must be an IPv4 address"},
+		{"[dataplane]\nsource4 = /24\n", ":2: source4 must be an IPv4 address"},
+		{"[dataplane]\nsource4 = 10.0.0.0/\n",
+		 "source4 must have a prefix length from 8 to 32"},
+		{"[dataplane]\nsource4 = 10.0.0.0/7\n", "source4 must have a prefix length from 8"},
+		{"[dataplane]\nsource4 = 10.0.0.0/33\n",
+		 "source4 must have a prefix length from 8"},
+		{"[dataplane]\nsource4 = 10.0.0.0/24/2\n", "source4 must have a prefix length"},
+		{"[dataplane]\nsource4 = 10.0.0.1/24\n", ":2: source4 is no prefix: bits behind"},
+		{"[dataplane]\nsource4 = 10.0.1.0/8\n", ":2: source4 is no prefix: bits behind"},
+		{"[dataplane]\nsource6 = 2001:db8::/95\n",
+		 "source6 must have a prefix length from 96"},
+		{"[dataplane]\nsource6 = 2001:db8::/129\n",
+		 "source6 must have a prefix length from 96"},
+		{"[dataplane]\nsource6 = 2001:db8::1:0/104\n", ":2: source6 is no prefix"},
 		{"[dataplane]\nring-slots = 65535\n", "ring-slots must be a number from 65536"},
 	};
 
@@ -197,8 +228,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_least),		cmocka_unit_test(test_all),
-		cmocka_unit_test(test_mistakes),	cmocka_unit_test(test_long_lines),
-		cmocka_unit_test(test_many_interfaces), cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_source_prefixes), cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_long_lines),	cmocka_unit_test(test_many_interfaces),
+		cmocka_unit_test(test_unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
