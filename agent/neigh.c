@@ -6,6 +6,12 @@
  * target and sees to its hops. A round is cut into portions, so that a
  * hundred thousand targets do not hold up the loop.
  *
+ * A hop can be used when its MAC address is known and its interface is one to send
+ * by. Neighbour and link events change that at once, and then the targets
+ * of the hop choose anew: each takes one of the usable hops of its route, by its
+ * address and the route's weights, so that targets spread over the hops, and a dead
+ * hop is not used while there is another.
+ *
  * A hop is marked NTF_EXT_MANAGED, which has the kernel itself re-resolve it
  * for as long as the mark is there: traffic goes on when the agent is dead.
  * Entries that the operator made permanent, and devices without neighbours,
@@ -13,16 +19,17 @@
  * (NTF_USE), as traffic through the stack would.
  */
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "hash.h"
 #include "log.h"
+#include "maglev.h"
 #include "neigh.h"
+#include "neigh_event.h"
+#include "neigh_route.h"
 #include "neigh_rtnl.h"
 #include "util.h"
 
@@ -31,24 +38,41 @@
 #define PORTION	    256	 /* targets at a time */
 #define PORTION_MS  5
 #define HOP_WAIT_NS 500000000ull /* a hop is not asked about more often */
+#define CHOICE_SEED 0x6e65696768626f72ull
 
 #define NUD_USABLE  (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
 
 struct neigh_hop {
 	UT_hash_handle hh; /* by path */
 	struct neigh_path path;
-	uint32_t refs;	     /* targets whose route has it */
-	uint64_t checked_ns; /* 0: never */
-	bool usable;
-	bool managed; /* the mark is there, and it is ours */
+	struct neigh_leg *legs; /* of the targets whose route has it; NULL: nobody's */
+	uint64_t checked_ns;	/* 0: never */
+	bool managed;		/* the mark is there, and it is ours */
+	bool resolved;		/* the MAC address is known */
+	bool usable;		/* and so is info */
+	uint8_t mac[6];
+	struct neigh_hop_info info;
+};
+
+/* A target's use of a hop. */
+struct neigh_leg {
+	struct neigh_target *target;
+	struct neigh_hop *hop;
+	struct neigh_leg *prev, *next; /* among the hop's legs */
+	uint32_t weight;
 };
 
 struct neigh_target {
 	UT_hash_handle hh; /* by addr */
 	struct addr addr;
-	size_t pos; /* in neigh.targets */
-	size_t n_hops;
-	struct neigh_hop **hops;
+	uint32_t hash; /* by which it chooses */
+	uint32_t mtu;  /* of its route; 0: none */
+	size_t pos;    /* in neigh.targets */
+	size_t n_legs;
+	struct neigh_leg *legs;
+	bool told;  /* what follows was told */
+	bool known; /* there is info */
+	struct neigh_hop_info info;
 };
 
 struct neigh {
@@ -56,8 +80,8 @@ struct neigh {
 	const struct neigh_ops *ops;
 	void *user;
 	struct neigh_rtnl rtnl;
-	struct mnl_socket *events;
-	struct loop_io io;
+	struct neigh_links links;
+	struct neigh_events events;
 	struct loop_timer timer;
 	struct neigh_target *by_addr;
 	struct neigh_hop *by_path;
@@ -65,6 +89,9 @@ struct neigh {
 	size_t n_targets, cap_targets;
 	size_t next; /* target at which the next portion begins */
 	bool again;  /* something changed during the round */
+	bool news;   /* a path was told: changed is due */
+	bool settled;
+	const struct neigh_target *checking; /* chooses when its check is over */
 };
 
 static struct neigh_hop *find_hop(const struct neigh *n, const struct neigh_path *p)
@@ -83,104 +110,224 @@ static struct neigh_target *find_target(const struct neigh *n, const struct addr
 	return t;
 }
 
-static struct neigh_hop *hop_ref(struct neigh *n, const struct neigh_path *p)
+/* ---- the choice of a hop ---- */
+
+/* Of the usable legs, the one on which the target's hash falls; NULL: none is. */
+static const struct neigh_leg *choose(const struct neigh_target *t)
+{
+	const struct neigh_leg *best = NULL;
+	uint64_t total = 0, at;
+
+	for (size_t i = 0; i < t->n_legs; i++)
+		if (t->legs[i].hop->usable)
+			total += t->legs[i].weight;
+	at = t->hash * total >> 32;
+	for (size_t i = 0; i < t->n_legs; i++) {
+		if (!t->legs[i].hop->usable)
+			continue;
+		best = &t->legs[i];
+		if (at < best->weight)
+			break;
+		at -= best->weight;
+	}
+	return best;
+}
+
+static void tell(const struct neigh *n, const struct neigh_target *t)
+{
+	if (n->ops->path)
+		n->ops->path(n->user, &t->addr, t->known ? &t->info : NULL);
+}
+
+static void target_choose(struct neigh *n, struct neigh_target *t)
+{
+	const struct neigh_leg *leg = choose(t);
+	struct neigh_hop_info info = {};
+
+	if (leg) {
+		info = leg->hop->info;
+		if (t->mtu)
+			info.mtu = MIN2(info.mtu, t->mtu);
+	}
+	if (t->told && t->known == (leg != NULL) && memcmp(&info, &t->info, sizeof(info)) == 0)
+		return;
+	t->told = true;
+	t->known = leg != NULL;
+	t->info = info;
+	n->news = true;
+	tell(n, t);
+}
+
+/* The hop's MAC address or a link changed: perhaps it leads elsewhere now. */
+static void hop_update(struct neigh *n, struct neigh_hop *h)
+{
+	struct neigh_hop_info info = {};
+	bool usable = h->resolved && neigh_links_resolve(&n->links, h->path.ifindex, h->mac, &info);
+
+	if (usable == h->usable && memcmp(&info, &h->info, sizeof(info)) == 0)
+		return;
+	h->usable = usable;
+	h->info = info;
+	for (const struct neigh_leg *leg = h->legs; leg; leg = leg->next)
+		if (leg->target != n->checking)
+			target_choose(n, leg->target);
+}
+
+/* entry NULL: there is none. */
+static void hop_set(struct neigh *n, struct neigh_hop *h, const struct neigh_entry *entry)
+{
+	h->resolved = entry && entry->state & NUD_USABLE && entry->has_mac;
+	if (h->resolved)
+		memcpy(h->mac, entry->mac, sizeof(h->mac));
+	hop_update(n, h);
+}
+
+static void links_changed(struct neigh *n)
+{
+	for (struct neigh_hop *h = n->by_path; h; h = h->hh.next)
+		hop_update(n, h);
+}
+
+/* ---- hops and legs ---- */
+
+static struct neigh_hop *hop_get(struct neigh *n, const struct neigh_path *p)
 {
 	struct neigh_hop *h = find_hop(n, p);
 
-	if (!h) {
-		h = calloc(1, sizeof(*h));
-		if (!h)
-			return NULL;
-		h->path = *p;
-		HASH_ADD(hh, n->by_path, path, sizeof(*p), h);
-		if (!HASH_ADDED(hh, h)) {
-			free(h);
-			return NULL;
-		}
+	if (h)
+		return h;
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return NULL;
+	h->path = *p;
+	HASH_ADD(hh, n->by_path, path, sizeof(*p), h);
+	if (!HASH_ADDED(hh, h)) {
+		free(h);
+		return NULL;
 	}
-	h->refs++;
 	return h;
 }
 
-static void hop_unref(struct neigh *n, struct neigh_hop *h)
+static void hop_free(struct neigh *n, struct neigh_hop *h)
 {
-	if (--h->refs)
+	HASH_DELETE(hh, n->by_path, h);
+	free(h);
+}
+
+static void leg_add(struct neigh_leg *leg)
+{
+	leg->next = leg->hop->legs;
+	if (leg->next)
+		leg->next->prev = leg;
+	leg->hop->legs = leg;
+}
+
+static void leg_remove(struct neigh *n, struct neigh_leg *leg)
+{
+	struct neigh_hop *h = leg->hop;
+
+	if (leg->prev)
+		leg->prev->next = leg->next;
+	else
+		h->legs = leg->next;
+	if (leg->next)
+		leg->next->prev = leg->prev;
+	if (h->legs)
 		return;
 	/* The interface may be gone by now, and the entry with it. */
 	if (h->managed)
 		neigh_rtnl_use(&n->rtnl, &h->path, false);
-	HASH_DELETE(hh, n->by_path, h);
-	free(h);
+	hop_free(n, h);
 }
 
 /* Has the hop resolved unless it is looked after already. */
 static void hop_check(struct neigh *n, struct neigh_hop *h, uint64_t now)
 {
-	uint32_t ext = 0;
-	uint16_t state = 0;
+	struct neigh_entry e = {};
 	int r;
 
 	if (h->checked_ns && now - h->checked_ns < HOP_WAIT_NS)
 		return;
 	h->checked_ns = now;
-	r = neigh_rtnl_get(&n->rtnl, &h->path, &state, &ext);
-	h->usable = r == 0 && state & NUD_USABLE;
-	if (state & (NUD_PERMANENT | NUD_NOARP))
+	r = neigh_rtnl_get(&n->rtnl, &h->path, &e);
+	hop_set(n, h, r == 0 ? &e : NULL);
+	if (e.state & (NUD_PERMANENT | NUD_NOARP))
 		return;
-	if (h->usable && ext & NTF_EXT_MANAGED)
+	if (e.state & NUD_USABLE && e.ext_flags & NTF_EXT_MANAGED)
 		return;
 	r = neigh_rtnl_use(&n->rtnl, &h->path, true);
-	if (r == 0 && !(ext & NTF_EXT_MANAGED) && !n->rtnl.no_managed)
+	if (r == 0 && !(e.ext_flags & NTF_EXT_MANAGED) && !n->rtnl.no_managed)
 		h->managed = true;
 	if (r < 0)
 		log_debug("next hop cannot be resolved", "ifindex=%u error=\"%s\"", h->path.ifindex,
 			  strerror(-r));
 }
 
-static bool same_hops(const struct neigh_target *t, const struct neigh_path *paths, int n)
+/* ---- targets ---- */
+
+static bool same_legs(const struct neigh_target *t, const struct neigh_route *route)
 {
-	if ((size_t)n != t->n_hops)
+	if (route->n != t->n_legs)
 		return false;
-	for (int i = 0; i < n; i++)
-		if (memcmp(&t->hops[i]->path, &paths[i], sizeof(paths[i])) != 0)
+	for (size_t i = 0; i < t->n_legs; i++)
+		if (memcmp(&t->legs[i].hop->path, &route->hop[i].path, sizeof(struct neigh_path)) !=
+			    0 ||
+		    t->legs[i].weight != route->hop[i].weight)
 			return false;
 	return true;
 }
 
-/* New hops are taken before old ones are let go, so that a common one stays. */
-static void set_hops(struct neigh *n, struct neigh_target *t, const struct neigh_path *paths,
-		     int n_paths)
+/* New legs are made before old ones are let go, so that a common hop stays. */
+static void set_legs(struct neigh *n, struct neigh_target *t, const struct neigh_route *route)
 {
-	struct neigh_hop **hops = calloc((size_t)MAX2(n_paths, 1), sizeof(*hops));
-	size_t n_hops = 0;
+	struct neigh_leg *legs = calloc(MAX2(route->n, 1u), sizeof(*legs));
+	size_t n_legs = 0;
 
-	if (!hops)
+	if (!legs)
 		return;
-	for (int i = 0; i < n_paths; i++) {
-		hops[n_hops] = hop_ref(n, &paths[i]);
-		if (hops[n_hops])
-			n_hops++;
+	for (uint32_t i = 0; i < route->n; i++) {
+		struct neigh_hop *h = hop_get(n, &route->hop[i].path);
+
+		if (!h)
+			continue;
+		legs[n_legs] =
+			(struct neigh_leg){.target = t, .hop = h, .weight = route->hop[i].weight};
+		leg_add(&legs[n_legs++]);
 	}
-	for (size_t i = 0; i < t->n_hops; i++)
-		hop_unref(n, t->hops[i]);
-	free(t->hops);
-	t->hops = hops;
-	t->n_hops = n_hops;
+	for (size_t i = 0; i < t->n_legs; i++)
+		leg_remove(n, &t->legs[i]);
+	free(t->legs);
+	t->legs = legs;
+	t->n_legs = n_legs;
 }
 
 static void target_check(struct neigh *n, struct neigh_target *t, uint64_t now)
 {
-	struct neigh_path paths[NEIGH_PATHS_MAX];
-	int n_paths = neigh_rtnl_route(&n->rtnl, &t->addr, paths);
+	struct neigh_route route;
+	int r = neigh_route_get(&n->rtnl, &t->addr, &route);
 
-	if (n_paths < 0) {
-		log_debug("route lookup failed", "error=\"%s\"", strerror(-n_paths));
+	if (r < 0) {
+		log_debug("route lookup failed", "error=\"%s\"", strerror(-r));
 		return;
 	}
-	if (!same_hops(t, paths, n_paths))
-		set_hops(n, t, paths, n_paths);
-	for (size_t i = 0; i < t->n_hops; i++)
-		hop_check(n, t->hops[i], now);
+	t->mtu = route.mtu;
+	n->checking = t;
+	if (!same_legs(t, &route))
+		set_legs(n, t, &route);
+	for (size_t i = 0; i < t->n_legs; i++)
+		hop_check(n, t->legs[i].hop, now);
+	n->checking = NULL;
+	target_choose(n, t);
+}
+
+/* ---- rounds ---- */
+
+static void flush_news(struct neigh *n)
+{
+	if (!n->news)
+		return;
+	n->news = false;
+	n->ops->changed(n->user);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -191,11 +338,15 @@ static void on_timer(struct loop_timer *timer)
 
 	while (n->next < end)
 		target_check(n, n->targets[n->next++], now);
+	flush_news(n);
 	if (n->next < n->n_targets) {
 		loop_timer_in(n->loop, &n->timer, PORTION_MS, on_timer);
 		return;
 	}
 	n->next = 0;
+	if (!n->settled && n->ops->settled)
+		n->ops->settled(n->user);
+	n->settled = true;
 	loop_timer_in(n->loop, &n->timer, n->again ? SOON_MS : ROUND_MS, on_timer);
 	n->again = false;
 }
@@ -209,34 +360,34 @@ static void soon(struct neigh *n)
 		loop_timer_in(n->loop, &n->timer, SOON_MS, on_timer);
 }
 
+/* ---- events ---- */
+
 static void on_neigh_event(struct neigh *n, const struct nlmsghdr *nlh)
 {
+	bool there = nlh->nlmsg_type == RTM_NEWNEIGH, was;
+	struct neigh_entry entry;
 	struct neigh_path path;
 	struct neigh_hop *h;
-	uint32_t ext;
-	uint16_t state;
-	bool usable;
 
-	if (!neigh_rtnl_parse(nlh, &path, &state, &ext))
+	if (!neigh_rtnl_parse(nlh, &path, &entry))
 		return;
 	h = find_hop(n, &path);
 	if (!h)
 		return;
-	usable = nlh->nlmsg_type == RTM_NEWNEIGH && state & NUD_USABLE;
-	if (nlh->nlmsg_type == RTM_DELNEIGH) {
+	if (!there) {
 		h->managed = false;
 		h->checked_ns = 0;
 		soon(n);
 	}
-	if (usable == h->usable)
-		return;
-	h->usable = usable;
-	n->ops->changed(n->user);
+	was = h->resolved;
+	hop_set(n, h, there ? &entry : NULL);
+	/* Also where the kernel, not the hop, is asked for the way. */
+	n->news |= was != h->resolved;
 }
 
-static int on_event(const struct nlmsghdr *nlh, void *data)
+static void on_event(struct neigh_events *ev, const struct nlmsghdr *nlh)
 {
-	struct neigh *n = data;
+	struct neigh *n = container_of(ev, struct neigh, events);
 
 	switch (nlh->nlmsg_type) {
 	case RTM_NEWNEIGH:
@@ -246,6 +397,8 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		n->ops->link(n->user);
+		if (neigh_links_event(&n->links, nlh))
+			links_changed(n);
 		soon(n);
 		break;
 	case RTM_NEWADDR:
@@ -255,61 +408,44 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		n->ops->changed(n->user);
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+	case RTM_NEWNEXTHOP:
+	case RTM_DELNEXTHOP:
+		n->news = true;
 		soon(n);
 		break;
 	default:
 		break;
 	}
-	return MNL_CB_OK;
 }
 
-static void on_io(struct loop_io *io, uint32_t events _unused_)
+static void on_lost(struct neigh_events *ev)
 {
-	struct neigh *n = container_of(io, struct neigh, io);
-	_Alignas(struct nlmsghdr) char buf[16384];
+	struct neigh *n = container_of(ev, struct neigh, events);
+	int r = neigh_links_load(&n->links, &n->rtnl);
 
-	for (;;) {
-		ssize_t len = recv(io->fd, buf, sizeof(buf), MSG_DONTWAIT);
-
-		if (len > 0) {
-			mnl_cb_run(buf, (size_t)len, 0, 0, on_event, n);
-			continue;
-		}
-		/* ENOBUFS: events were lost, so anything may have changed. */
-		if (len < 0 && errno == ENOBUFS) {
-			n->ops->link(n->user);
-			n->ops->addr(n->user);
-			n->ops->changed(n->user);
-			soon(n);
-			continue;
-		}
-		if (len < 0 && errno == EINTR)
-			continue;
-		return;
-	}
+	if (r < 0)
+		log_warning("interfaces cannot be read, what is known of them stays",
+			    "error=\"%s\"", strerror(-r));
+	for (struct neigh_hop *h = n->by_path; h; h = h->hh.next)
+		h->checked_ns = 0;
+	links_changed(n);
+	n->ops->link(n->user);
+	n->ops->addr(n->user);
+	n->news = true;
+	soon(n);
 }
 
-static int listen_events(struct neigh *n)
+static void on_drained(struct neigh_events *ev)
 {
-	static const int groups[] = {RTNLGRP_LINK,	  RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR,
-				     RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
-	int size = 4 << 20;
-
-	n->events = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!n->events || mnl_socket_bind(n->events, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	/* A full routing table may come by at once. */
-	setsockopt(mnl_socket_get_fd(n->events), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
-		int group = groups[i];
-
-		if (mnl_socket_setsockopt(n->events, NETLINK_ADD_MEMBERSHIP, &group,
-					  sizeof(group)) < 0)
-			return -errno;
-	}
-	return loop_io_add(n->loop, &n->io, mnl_socket_get_fd(n->events), EPOLLIN, on_io);
+	flush_news(container_of(ev, struct neigh, events));
 }
+
+static const struct neigh_event_ops event_ops = {
+	.message = on_event, .lost = on_lost, .drained = on_drained};
+
+/* ---- beginning and end ---- */
 
 int neigh_new(struct loop *l, const struct neigh_ops *ops, void *user, struct neigh **ret)
 {
@@ -321,10 +457,12 @@ int neigh_new(struct loop *l, const struct neigh_ops *ops, void *user, struct ne
 	n->loop = l;
 	n->ops = ops;
 	n->user = user;
-	n->io = LOOP_IO_INIT;
 	r = neigh_rtnl_open(&n->rtnl);
 	if (r == 0)
-		r = listen_events(n);
+		r = neigh_events_open(&n->events, l, &event_ops);
+	/* After that, so that no change is missed in between. */
+	if (r == 0)
+		r = neigh_links_load(&n->links, &n->rtnl);
 	if (r == 0)
 		r = loop_timer_in(l, &n->timer, ROUND_MS, on_timer);
 	if (r < 0) {
@@ -338,7 +476,7 @@ int neigh_new(struct loop *l, const struct neigh_ops *ops, void *user, struct ne
 static void target_free(struct neigh *n, struct neigh_target *t)
 {
 	HASH_DELETE(hh, n->by_addr, t);
-	free(t->hops);
+	free(t->legs);
 	free(t);
 }
 
@@ -348,18 +486,13 @@ void neigh_free(struct neigh *n)
 	if (!n)
 		return;
 	loop_timer_del(n->loop, &n->timer);
-	loop_io_del(n->loop, &n->io);
-	if (n->events)
-		mnl_socket_close(n->events);
+	neigh_events_close(&n->events);
 	neigh_rtnl_close(&n->rtnl);
 	while (n->by_addr)
 		target_free(n, n->by_addr);
-	while (n->by_path) {
-		struct neigh_hop *h = n->by_path;
-
-		HASH_DELETE(hh, n->by_path, h);
-		free(h);
-	}
+	while (n->by_path)
+		hop_free(n, n->by_path);
+	neigh_links_done(&n->links);
 	free(n->targets);
 	free(n);
 }
@@ -383,6 +516,7 @@ void neigh_want(struct neigh *n, const struct addr *a)
 	if (!t)
 		return;
 	t->addr = *a;
+	t->hash = (uint32_t)(maglev_hash(a, CHOICE_SEED) >> 32);
 	t->pos = n->n_targets;
 	HASH_ADD(hh, n->by_addr, addr, sizeof(*a), t);
 	if (!HASH_ADDED(hh, t)) {
@@ -406,7 +540,14 @@ void neigh_unwant(struct neigh *n, const struct addr *a)
 	n->targets[t->pos] = n->targets[--n->n_targets];
 	n->targets[t->pos]->pos = t->pos;
 	n->next = MIN2(n->next, n->n_targets);
-	for (size_t i = 0; i < t->n_hops; i++)
-		hop_unref(n, t->hops[i]);
+	for (size_t i = 0; i < t->n_legs; i++)
+		leg_remove(n, &t->legs[i]);
 	target_free(n, t);
+}
+
+void neigh_tell(struct neigh *n)
+{
+	for (size_t i = 0; i < n->n_targets; i++)
+		if (n->targets[i]->told)
+			tell(n, n->targets[i]);
 }

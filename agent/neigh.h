@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Keeps the next hops towards a set of addresses resolved. The XDP program can
- * look a neighbour up, but cannot ask for one: somebody has to send the ARP or
- * ND request before the first packet comes, and again before the answer is
- * forgotten. That is done by the kernel, on request over rtnetlink.
+ * Keeps the way to each of a set of addresses: the next hop by the kernel's
+ * routes, its MAC address by the kernel's neighbours, the interface and VLANs
+ * by which a packet leaves, and what fits there. Told by rtnetlink whenever it
+ * changes.
+ *
+ * And has the next hops resolved. An XDP program cannot ask for a neighbour:
+ * somebody has to send the ARP or ND request before the first packet comes,
+ * and again before the answer is forgotten. That is done by the kernel, on
+ * request over rtnetlink.
  *
  * Also the agent's ear for routing and link events, because they come by the
  * same socket.
@@ -13,6 +18,7 @@
 
 #include "addr.h"
 #include "loop.h"
+#include "neigh_link.h"
 
 struct neigh;
 
@@ -23,6 +29,15 @@ struct neigh_ops {
 	void (*link)(void *user);
 	/* An interface's addresses changed. */
 	void (*addr)(void *user);
+	/*
+	 * The way to an address that is wanted is now this one. info NULL: not
+	 * known, or not one to send by from XDP; the kernel may know. Called once soon
+	 * after (or within) neigh_want(), then when it changes. Must not call neigh_want()
+	 * or neigh_unwant(). This and settled may be NULL.
+	 */
+	void (*path)(void *user, const struct addr *target, const struct neigh_hop_info *info);
+	/* Once: every address that was wanted at the start has had its path. */
+	void (*settled)(void *user);
 };
 
 /* Needs CAP_NET_ADMIN. Returns 0 or -errno. */
@@ -35,5 +50,8 @@ void neigh_free(struct neigh *n);
  */
 void neigh_want(struct neigh *n, const struct addr *a);
 void neigh_unwant(struct neigh *n, const struct addr *a);
+
+/* Calls path for every address that it was called for, within this call. */
+void neigh_tell(struct neigh *n);
 
 #endif
