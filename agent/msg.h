@@ -48,26 +48,30 @@ struct msg_batch {
 };
 
 struct msg_vip {
-	struct addr vip;
-	uint32_t flags; /* NLB_VIP_F_* of xdp/nlb_shared.h */
-	uint32_t zero;
+	struct addr vip; /* of a prefix: its first address */
+	uint32_t flags;	 /* NLB_VIP_F_PASS_UNKNOWN of xdp/nlb_shared.h */
+	uint8_t plen;	 /* of a 16-byte address: 128 is one address; 0 means that too */
+	uint8_t zero[3];
 };
 
 /* A service: VIP + protocol + port is its key. */
 struct msg_svc {
 	struct addr vip;
-	uint16_t port;	  /* host order */
-	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
-	uint8_t zero[1];
+	uint16_t port;	     /* host order; 0: all ports that have no service of their own */
+	uint8_t protocol;    /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t quic_config; /* NLB_SVC_F_QUIC: config id, 0 ... 6 */
 	uint32_t ring_size;  /* Maglev table size, a prime (model.h) */
-	uint32_t n_backends; /* enabled ones; 0 empties the service: drop + count */
-	uint32_t zero2;
+	uint32_t n_backends; /* listed, draining ones too; 0 empties the service: drop + count */
+	uint32_t flags;	     /* NLB_SVC_F_* of xdp/nlb_shared.h */
+	uint8_t quic_len;    /* NLB_SVC_F_QUIC: octets of a server id, 1 ... 8 */
+	uint8_t zero[7];
 	uint64_t generation; /* the parent's; comes back in the result */
 };
 
 struct msg_backend {
 	struct addr addr;
-	uint32_t weight; /* >= 1 */
+	uint32_t weight;    /* 0: draining, keeps its flows and gets no new ones */
+	uint8_t quic_id[8]; /* the server id, right-padded with 0; all 0: none */
 	uint32_t zero;
 };
 
@@ -82,7 +86,7 @@ struct msg_svc_result {
 	uint16_t port;
 	uint8_t protocol;
 	uint8_t state;	     /* enum msg_svc_state */
-	uint32_t n_backends; /* that are in the live ring */
+	uint32_t n_backends; /* with a weight, of the live ring */
 	uint64_t generation;
 	uint64_t ring_digest; /* hash of the ring's content as backend addresses */
 	char reason[MSG_REASON_LEN];
