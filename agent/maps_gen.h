@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Generations of a ring: which slots of the next one are STABLE, RECENT or
+ * LINGER (nlb_shared.h says what that means to a packet), so that no flow moves
+ * but those of backends that are gone. Pure functions over arrays.
+ *
+ * A slot's history in words. It begins STABLE. When its backend changes while the
+ * former one still may have flows, it is RECENT: flows from before are led
+ * to the former backend (the second ring's), and remembered as they show up. After
+ * as long as a flow may be idle, all of them are remembered or dead: LINGER, in
+ * which only what is remembered goes elsewhere. When that has not happened for
+ * as long again, nothing remembered is left: STABLE.
+ */
+#ifndef NLB_AGENT_MAPS_GEN_H
+#define NLB_AGENT_MAPS_GEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "xdp/nlb_shared.h"
+
+/* A tick is 2^NLB_FLOW_TICK_SHIFT ns of CLOCK_MONOTONIC; unlike a flow's, it does not wrap. */
+static inline uint32_t maps_gen_tick(uint64_t now_ns)
+{
+	return (uint32_t)(now_ns >> NLB_FLOW_TICK_SHIFT);
+}
+
+static inline uint32_t maps_gen_mode(uint32_t slot)
+{
+	return slot & NLB_SLOT_MODE;
+}
+
+static inline uint32_t maps_gen_backend(uint32_t slot)
+{
+	return slot & NLB_SLOT_BACKEND;
+}
+
+/* A ring's slots. Of `old`, only those count whose slot is RECENT; of `when`, not the STABLE. */
+struct maps_gen {
+	uint32_t *slot;
+	uint32_t *old;	/* the second ring: the backend before; may be NULL if none is RECENT */
+	uint32_t *when; /* tick since which its mode holds, or of the last look; may be NULL if all
+			 * are STABLE */
+	uint32_t recent, linger; /* how many there are */
+};
+
+/*
+ * Makes the generation after prev. `cur` is the new ring of backend numbers,
+ * of `size` slots as prev's; alive[number] says which backends the service has,
+ * draining ones too. prev NULL: there was none, all is STABLE. The arrays of
+ * ret are the caller's, of `size` elements, none of them prev's or NULL.
+ */
+void maps_gen_next(const struct maps_gen *prev, uint32_t size, const uint32_t *cur,
+		   const bool *alive, uint32_t now, struct maps_gen *ret);
+
+/*
+ * Ages slots [from, to) in place, under the program's eyes: RECENT for `idle`
+ * ticks becomes LINGER; LINGER not used in `idle` ticks becomes STABLE. A
+ * `when` ahead of now counts as now. Returns how many slots changed their mode;
+ * g->recent and g->linger follow.
+ */
+uint32_t maps_gen_age(struct maps_gen *g, uint32_t from, uint32_t to, uint32_t now, uint32_t idle);
+
+/*
+ * Reads slots that are in the maps: counts modes and sets `when` of all but the
+ * STABLE to now (when may be NULL: only counts). False: a slot has no mode that there
+ * is, or ok() is not true of a number in it. NLB_BACKEND_NONE is not asked of.
+ */
+bool maps_gen_adopt(struct maps_gen *g, uint32_t size, uint32_t now,
+		    bool (*ok)(void *user, uint32_t number), void *user);
+
+/* Hash of all that counts, USED apart; and whether two rings are the same in all that counts. */
+uint64_t maps_gen_hash(const struct maps_gen *g, uint32_t size);
+bool maps_gen_equal(const struct maps_gen *a, const struct maps_gen *b, uint32_t size);
+
+#endif
