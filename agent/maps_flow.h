@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The flows that the program remembers (nlb_flows), from the agent's side: what
+ * was idle for too long is cleared before its ten bits of time wrap round, and
+ * all flows of a backend number are cleared before that number is another
+ * backend's.
+ *
+ * The program writes at the same time. Entries are cleared by compare-and-swap, and
+ * the program changes an entry only so, too: none comes back, and none that is
+ * newer is lost.
+ */
+#ifndef NLB_AGENT_MAPS_FLOW_H
+#define NLB_AGENT_MAPS_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "xdp/nlb_shared.h"
+
+struct maps_flows {
+	struct nlb_flow_bucket *buckets;
+	uint32_t n;	   /* buckets */
+	uint32_t idle;	   /* ticks */
+	uint32_t next;	   /* bucket to be swept next */
+	uint64_t swept_ns; /* when the sweep was last asked for more */
+};
+
+/* Buckets for so many flows: a power of two. */
+uint32_t maps_flows_buckets(uint32_t max_flows);
+
+/* Seconds as ticks, rounded up, and one more for the tick that has begun. */
+uint32_t maps_flows_ticks(uint32_t seconds);
+
+/*
+ * Sweeps as many buckets as are due at now_ns, so that a round takes about a
+ * minute: 1/60 of all for each second since the last call, at most `max`. Returns
+ * how many flows were cleared.
+ */
+uint32_t maps_flows_sweep(struct maps_flows *f, uint64_t now_ns, uint32_t max);
+
+/*
+ * Clears all flows of the backends that gone[number] marks, for numbers up to
+ * n. Nothing may create such flows any more. Returns how many were cleared.
+ */
+uint32_t maps_flows_purge(struct maps_flows *f, const bool *gone, uint32_t n);
+
+#endif
