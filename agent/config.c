@@ -14,6 +14,7 @@
 #include "config.h"
 #include "log.h"
 #include "util.h"
+#include "xdp/nlb_shared.h"
 
 #define CONFIG_LINE_MAX 190 /* what every build of libinih takes in one piece */
 
@@ -59,8 +60,10 @@ static const struct config_key config_keys[] = {
 	{"dataplane", "source6", KIND_SOURCE6, AT(source6)},
 	{"dataplane", "max-vips", KIND_U32, AT(max_vips), 1, 1u << 20},
 	{"dataplane", "max-services", KIND_U32, AT(max_services), 1, 1u << 22},
-	{"dataplane", "max-backends", KIND_U32, AT(max_backends), 1, 1u << 24},
+	{"dataplane", "max-backends", KIND_U32, AT(max_backends), 1, NLB_BACKEND_MAX},
 	{"dataplane", "ring-slots", KIND_U32, AT(ring_slots), 65536, 1u << 30},
+	{"dataplane", "max-flows", KIND_U32, AT(max_flows), 4096, 64u << 20},
+	{"dataplane", "flow-idle", KIND_U32, AT(flow_idle_s), 60, 3600},
 	{"dataplane", "hold-down-ms", KIND_U32, AT(hold_down_ms), 0, 3600000},
 	{"dataplane", "echo", KIND_U32, AT(echo), 0, 1},
 	{"nlbd", "socket", KIND_PATH, AT(nlbd_socket)},
@@ -98,6 +101,8 @@ void config_init(struct config *c)
 		.max_services = 8192,
 		.max_backends = 65536,
 		.ring_slots = 32u << 20,
+		.max_flows = 1u << 20,
+		.flow_idle_s = 900,
 		.hold_down_ms = 5000,
 		.echo = 1,
 		.nlbd_socket = "/var/run/frr/nlbd-agent.sock",

@@ -54,6 +54,8 @@ struct config {
 	uint32_t max_services;	       /* max-services; default 8192 */
 	uint32_t max_backends;	       /* max-backends; default 65536 distinct addresses */
 	uint32_t ring_slots;	       /* ring-slots; default 32 Mi slots of 4 bytes in all */
+	uint32_t max_flows;	       /* max-flows: remembered at once; default 1 Mi of 8 bytes */
+	uint32_t flow_idle_s;	       /* flow-idle: forgotten after this; default 900 */
 	uint32_t hold_down_ms;	       /* hold-down-ms: withdrawal to map removal; default 5000 */
 	uint32_t echo;		       /* echo: pings to VIPs are answered; 0 or 1, default 1 */
 

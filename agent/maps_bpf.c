@@ -22,12 +22,14 @@
 
 #include "log.h"
 #include "maps_bpf.h"
+#include "maps_config.h"
+#include "maps_dir.h"
+#include "maps_flow.h"
 #include "maps_fs.h"
 #include "nlb.skel.h"
 #include "util.h"
 
 #define LAYOUT_MAP "nlb_layout"
-#define OUTER_TTL  64
 
 static size_t page_round(size_t len)
 {
@@ -59,23 +61,37 @@ static struct nlb_layout wanted_layout(const struct config *cfg)
 		.max_services = cfg->max_services,
 		.max_backends = cfg->max_backends,
 		.ring_slots = cfg->ring_slots,
+		.max_flows = cfg->max_flows,
 	};
+}
+
+/* Elements of nlb_gone: several services of each backend. */
+static uint32_t gone_max(const struct config *cfg)
+{
+	return MAX2(1024u, MIN2(cfg->max_backends, 1u << 20) * 4);
 }
 
 static int set_sizes(struct nlb *skel, const struct config *cfg)
 {
+	/* Number 0 of VIPs, services, backends and hops is none. */
 	const struct {
 		struct bpf_map *map;
 		uint32_t n;
 	} sizes[] = {
-		{skel->maps.nlb_vips, cfg->max_vips},
-		{skel->maps.nlb_vip_stats, cfg->max_vips},
-		{skel->maps.nlb_services, cfg->max_services},
-		{skel->maps.nlb_ring_of, cfg->max_services},
+		{skel->maps.nlb_vip_dir, maps_dir_buckets(cfg->max_vips)},
+		{skel->maps.nlb_vips, cfg->max_vips + 1},
+		{skel->maps.nlb_vip_stats, cfg->max_vips + 1},
+		{skel->maps.nlb_svc_dir, maps_dir_buckets(cfg->max_services)},
+		{skel->maps.nlb_services, cfg->max_services + 1},
+		{skel->maps.nlb_svc_stats, cfg->max_services + 1},
 		{skel->maps.nlb_rings, cfg->ring_slots / 2},
-		/* Number 0 is none. */
 		{skel->maps.nlb_backends, cfg->max_backends + 1},
+		{skel->maps.nlb_hops, cfg->max_backends + 1},
 		{skel->maps.nlb_be_stats, cfg->max_backends + 1},
+		{skel->maps.nlb_numbers, cfg->max_backends},
+		{skel->maps.nlb_quic_ids, cfg->max_backends},
+		{skel->maps.nlb_gone, gone_max(cfg)},
+		{skel->maps.nlb_flows, maps_flows_buckets(cfg->max_flows)},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -185,31 +201,55 @@ static int open_skeleton(const struct config *cfg, struct nlb **ret)
 	return 0;
 }
 
-static void *map_memory(const struct bpf_map *map, size_t n, size_t size)
+/* Maps the memory of an array; maps_bpf_done() lets go of it. NULL: it cannot be. */
+static void *map_memory(struct maps_bpf *b, const struct bpf_map *map, size_t size)
 {
-	void *p = mmap(NULL, page_round(n * size), PROT_READ | PROT_WRITE, MAP_SHARED,
-		       bpf_map__fd(map), 0);
+	size_t len = page_round((size_t)bpf_map__max_entries(map) * size);
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	size_t i = 0;
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	while (b->memory[i].at)
+		i++;
+	b->memory[i].at = p;
+	b->memory[i].len = len;
+	return p;
 }
 
 static int use(struct maps_bpf *b)
 {
-	const struct config *cfg = b->cfg;
 	struct nlb *skel = b->skel;
 
 	b->prog_fd = bpf_program__fd(skel->progs.nlb);
 	b->vips_fd = bpf_map__fd(skel->maps.nlb_vips);
 	b->services_fd = bpf_map__fd(skel->maps.nlb_services);
-	b->config_fd = bpf_map__fd(skel->maps.nlb_config);
+	b->gone_fd = bpf_map__fd(skel->maps.nlb_gone);
+	b->numbers_fd = bpf_map__fd(skel->maps.nlb_numbers);
+	b->quic_ids_fd = bpf_map__fd(skel->maps.nlb_quic_ids);
+	b->fragments_fd = bpf_map__fd(skel->maps.nlb_fragments);
+	b->samples_fd = bpf_map__fd(skel->maps.nlb_samples);
 	b->vip_stats_fd = bpf_map__fd(skel->maps.nlb_vip_stats);
+	b->svc_stats_fd = bpf_map__fd(skel->maps.nlb_svc_stats);
 	b->be_stats_fd = bpf_map__fd(skel->maps.nlb_be_stats);
 	b->reasons_fd = bpf_map__fd(skel->maps.nlb_reasons);
-	b->ring_of = map_memory(skel->maps.nlb_ring_of, cfg->max_services, sizeof(*b->ring_of));
-	b->slots = map_memory(skel->maps.nlb_rings, cfg->ring_slots / 2, sizeof(struct nlb_slots));
-	b->backends =
-		map_memory(skel->maps.nlb_backends, cfg->max_backends + 1u, sizeof(*b->backends));
-	return b->ring_of && b->slots && b->backends ? 0 : -ENOMEM;
+	b->vip_buckets = bpf_map__max_entries(skel->maps.nlb_vip_dir);
+	b->svc_buckets = bpf_map__max_entries(skel->maps.nlb_svc_dir);
+	b->flow_buckets = bpf_map__max_entries(skel->maps.nlb_flows);
+	b->max_gone = bpf_map__max_entries(skel->maps.nlb_gone);
+	b->config = map_memory(b, skel->maps.nlb_config, sizeof(*b->config));
+	b->vip_dir = map_memory(b, skel->maps.nlb_vip_dir, sizeof(*b->vip_dir));
+	b->vips = map_memory(b, skel->maps.nlb_vips, sizeof(*b->vips));
+	b->svc_dir = map_memory(b, skel->maps.nlb_svc_dir, sizeof(*b->svc_dir));
+	b->services = map_memory(b, skel->maps.nlb_services, sizeof(*b->services));
+	b->slots = map_memory(b, skel->maps.nlb_rings, sizeof(struct nlb_slots));
+	b->backends = map_memory(b, skel->maps.nlb_backends, sizeof(*b->backends));
+	b->hops = map_memory(b, skel->maps.nlb_hops, sizeof(*b->hops));
+	b->flows = map_memory(b, skel->maps.nlb_flows, sizeof(*b->flows));
+	if (!b->config || !b->vip_dir || !b->vips || !b->svc_dir || !b->services || !b->slots ||
+	    !b->backends || !b->hops || !b->flows)
+		return -ENOMEM;
+	return maps_config_init(b);
 }
 
 int maps_bpf_open(const struct config *cfg, struct maps_bpf *b, char *err, size_t err_len)
@@ -270,14 +310,9 @@ fail:
 
 void maps_bpf_done(struct maps_bpf *b)
 {
-	const struct config *cfg = b->cfg;
-
-	if (b->ring_of)
-		munmap(b->ring_of, page_round(cfg->max_services * sizeof(*b->ring_of)));
-	if (b->slots)
-		munmap(b->slots, page_round(cfg->ring_slots / 2 * sizeof(struct nlb_slots)));
-	if (b->backends)
-		munmap(b->backends, page_round((cfg->max_backends + 1u) * sizeof(*b->backends)));
+	for (size_t i = 0; i < MAPS_BPF_MEMORY; i++)
+		if (b->memory[i].at)
+			munmap(b->memory[i].at, b->memory[i].len);
 	nlb__destroy(b->skel);
 	*b = (struct maps_bpf){};
 }
@@ -314,24 +349,16 @@ static void interface_sources(const char *ifname, struct addr *ret4, struct addr
 int maps_bpf_set_sources(struct maps_bpf *b)
 {
 	struct addr source4 = {}, source6 = {};
-	struct nlb_config want = {.ttl = OUTER_TTL}, have;
 	char text4[ADDR_STRLEN], text6[ADDR_STRLEN];
-	uint32_t zero = 0;
 
 	interface_sources(b->cfg->interfaces[0], &source4, &source6);
 	if (b->cfg->has_source4)
 		source4 = b->cfg->source4;
 	if (b->cfg->has_source6)
 		source6 = b->cfg->source6;
-	want.flags = b->cfg->echo ? 0 : NLB_CONFIG_F_NO_ECHO;
-	memcpy(want.source4, source4.b + 12, sizeof(want.source4));
-	memcpy(want.source6, source6.b, sizeof(want.source6));
-	if (bpf_map_lookup_elem(b->config_fd, &zero, &have) < 0)
-		return -errno;
-	if (memcmp(&want, &have, sizeof(want)) == 0)
+	if (!maps_config_sources(b->config, &source4, &source6,
+				 b->cfg->echo ? 0 : NLB_CONFIG_F_NO_ECHO))
 		return 0;
-	if (bpf_map_update_elem(b->config_fd, &zero, &want, BPF_ANY) < 0)
-		return -errno;
 	log_info("outer sources set", "source4=%s source6=%s",
 		 addr_is_unspecified(&source4) ? "none" : addr_str(&source4, text4),
 		 addr_is_unspecified(&source6) ? "none" : addr_str(&source6, text6));

@@ -15,17 +15,31 @@
 
 struct nlb; /* the skeleton */
 
+#define MAPS_BPF_MEMORY 10
+
 struct maps_bpf {
 	const struct config *cfg;
 	struct nlb *skel;
 	bool adopted; /* the maps are an earlier agent's, and so is their content */
 	int prog_fd;
-	int vips_fd, services_fd, config_fd;
-	int vip_stats_fd, be_stats_fd, reasons_fd;
+	int vips_fd, services_fd, gone_fd, numbers_fd, quic_ids_fd, fragments_fd, samples_fd;
+	int vip_stats_fd, svc_stats_fd, be_stats_fd, reasons_fd;
 	/* Memory of the maps, shared with the program. */
-	struct nlb_ring *ring_of;     /* [max_services] */
-	uint32_t *slots;	      /* [ring_slots], two an element of nlb_rings */
-	struct nlb_backend *backends; /* [max_backends + 1] */
+	struct nlb_config *config;
+	struct nlb_bucket *vip_dir;    /* [vip_buckets] */
+	struct nlb_vip *vips;	       /* [max_vips + 1] */
+	struct nlb_bucket *svc_dir;    /* [svc_buckets] */
+	struct nlb_service *services;  /* [max_services + 1] */
+	uint32_t *slots;	       /* [ring_slots], two an element of nlb_rings */
+	struct nlb_backend *backends;  /* [max_backends + 1] */
+	struct nlb_hop *hops;	       /* [max_backends + 1] */
+	struct nlb_flow_bucket *flows; /* [flow_buckets] */
+	uint32_t vip_buckets, svc_buckets, flow_buckets;
+	uint32_t max_gone; /* entries of nlb_gone */
+	struct {
+		void *at;
+		size_t len;
+	} memory[MAPS_BPF_MEMORY];
 };
 
 /*
@@ -39,9 +53,8 @@ int maps_bpf_open(const struct config *cfg, struct maps_bpf *b, char *err, size_
 void maps_bpf_done(struct maps_bpf *b);
 
 /*
- * Writes nlb_config: flags, and outer sources from the configuration, else the
- * first address of the first interface. Writes only when something changed.
- * Returns 1 when it did, 0, or -errno.
+ * Writes to nlb_config: flags, and outer sources from the configuration, else the
+ * first address of the first interface. Returns 1 when something changed, else 0.
  */
 int maps_bpf_set_sources(struct maps_bpf *b);
 

@@ -22,7 +22,7 @@ struct maps_flows {
 	uint32_t n;	   /* buckets */
 	uint32_t idle;	   /* ticks */
 	uint32_t next;	   /* bucket to be swept next */
-	uint64_t swept_ns; /* when the sweep was last asked for more */
+	uint64_t swept_ns; /* up to when the sweep has done its share; 0: never called */
 };
 
 /* Buckets for so many flows: a power of two. */

@@ -37,8 +37,8 @@ static void closedirp(DIR **d)
 
 static void layout_name(const struct config *cfg, char ret[static LAYOUT_NAME_LEN])
 {
-	snprintf(ret, LAYOUT_NAME_LEN, "v%u-%u-%u-%u-%u", NLB_LAYOUT_VERSION, cfg->max_vips,
-		 cfg->max_services, cfg->max_backends, cfg->ring_slots);
+	snprintf(ret, LAYOUT_NAME_LEN, "v%u-%u-%u-%u-%u-%u", NLB_LAYOUT_VERSION, cfg->max_vips,
+		 cfg->max_services, cfg->max_backends, cfg->ring_slots, cfg->max_flows);
 }
 
 void maps_fs_layout_dir(const struct config *cfg, char ret[static MAPS_FS_PATH_LEN])

@@ -62,6 +62,7 @@ static void test_all(void **state _unused_)
 		     "interface = eth0\ninterface = eth1\nmode = generic ; comment\n"
 		     "bpf-dir = /b\nsource4 = 192.0.2.1\nsource6 = 2001:db8::1\n"
 		     "max-vips = 1\nmax-services = 2\nmax-backends = 3\nring-slots = 65536\n"
+		     "max-flows = 5000\nflow-idle = 60\n"
 		     "hold-down-ms = 0\necho = 0\n[nlbd]\nsocket =\n[api]\nsocket = /a.sock\n"
 		     "group = adm\n[health]\nca = /h.pem\n",
 		     &c),
@@ -88,6 +89,8 @@ static void test_all(void **state _unused_)
 	assert_int_equal(c.max_services, 2);
 	assert_int_equal(c.max_backends, 3);
 	assert_int_equal(c.ring_slots, 65536);
+	assert_int_equal(c.max_flows, 5000);
+	assert_int_equal(c.flow_idle_s, 60);
 	assert_int_equal(c.hold_down_ms, 0);
 	assert_int_equal(c.echo, 0);
 	assert_string_equal(c.nlbd_socket, "");
@@ -163,6 +166,10 @@ static void test_mistakes(void **state _unused_)
 		 "source6 must have a prefix length from 96"},
 		{"[dataplane]\nsource6 = 2001:db8::1:0/104\n", ":2: source6 is no prefix"},
 		{"[dataplane]\nring-slots = 65535\n", "ring-slots must be a number from 65536"},
+		{"[dataplane]\nmax-backends = 1048576\n",
+		 "max-backends must be a number from 1 to 1048575"},
+		{"[dataplane]\nmax-flows = 4095\n", "max-flows must be a number from 4096"},
+		{"[dataplane]\nflow-idle = 3601\n", "flow-idle must be a number from 60 to 3600"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -56,6 +56,8 @@ bool maps_host_init(struct maps_host *h)
 		.max_services = 32,
 		.max_backends = 16,
 		.ring_slots = 512,
+		.max_flows = 4096,
+		.flow_idle_s = 900,
 		.log_level = LOG_ERR,
 	};
 	snprintf(h->cfg.bpf_dir, sizeof(h->cfg.bpf_dir), "%s/nlb", dir);
