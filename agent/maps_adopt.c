@@ -2,11 +2,16 @@
 /*
  * Reading the maps that an earlier agent left, with which the program went on
  * forwarding all the while. Nothing that is in order is written. What is not
- * (this code never leaves such a thing, but maps can be written by others) is
- * removed, so that the parent's next batch makes it anew.
+ * (this code never leaves such a thing but when it is killed half way, but maps can be
+ * written by others) is removed, so that the parent's next batch makes it anew.
+ *
+ * Directories say which VIPs and services there are. A ring says which backends
+ * its service has; those that drain and are in no slot any more are the parent's to
+ * tell, which it does before numbers become scarce. Server ids of QUIC name such ones, too.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,185 +21,319 @@
 
 struct adoption {
 	struct maps_table *t;
-	bool *vip_used, *svc_used;
+	uint32_t now;
 	uint32_t *seen; /* by backend number: the service that had it last, plus one */
 	uint32_t n_seen;
+	int err;
 };
 
-/*
- * Calls fn for each entry of a hash map. The next key is fetched before the
- * call, so that fn may remove the entry.
- */
-static int each_entry(struct adoption *ad, int fd, size_t key_size, size_t value_size,
-		      int (*fn)(struct adoption *ad, const void *key, const void *value))
+static void discarded(const char *what, uint32_t number)
 {
-	unsigned char key[32], next[32], value[32];
-	int r, more;
-
-	if (key_size > sizeof(key) || value_size > sizeof(value))
-		return -EINVAL;
-	more = bpf_map_get_next_key(fd, NULL, next) < 0 ? -errno : 0;
-	while (more == 0) {
-		memcpy(key, next, key_size);
-		more = bpf_map_get_next_key(fd, key, next) < 0 ? -errno : 0;
-		if (bpf_map_lookup_elem(fd, key, value) < 0)
-			return -errno;
-		r = fn(ad, key, value);
-		if (r < 0)
-			return r;
-	}
-	return more == -ENOENT ? 0 : more;
+	log_warning("entry in the pinned maps is not in order, removed", "what=\"%s\" number=%u",
+		    what, number);
 }
 
-static int discard(int fd, const void *key, const char *what, const struct addr *a)
-{
-	char text[ADDR_STRLEN];
+/* ---- VIPs ---- */
 
-	log_warning("entry in the pinned maps is not in order, removed", "what=\"%s\" vip=%s", what,
-		    addr_str(a, text));
-	return bpf_map_delete_elem(fd, key) < 0 ? -errno : 0;
-}
-
-static int adopt_vip(struct adoption *ad, const void *key, const void *value)
+static int adopt_vip(struct adoption *ad, uint32_t bucket, uint64_t entry)
 {
 	struct maps_table *t = ad->t;
-	struct nlb_vip entry;
+	uint32_t number = (uint32_t)entry;
+	const struct nlb_vip *e;
 	struct maps_vip *vip;
 	struct addr a;
 	int r;
 
-	memcpy(&entry, value, sizeof(entry));
-	memcpy(a.b, key, sizeof(a.b));
-	if (entry.index >= t->bpf->cfg->max_vips || ad->vip_used[entry.index] || !addr_is_host(&a))
-		return discard(t->bpf->vips_fd, key, "VIP", &a);
+	if (!number || number > t->bpf->cfg->max_vips || t->vip_of[number])
+		return -EINVAL;
+	e = &t->bpf->vips[number];
+	memcpy(a.b, e->addr, sizeof(a.b));
+	if (!maps_dir_fits(&t->vip_dir, bucket, entry, maps_table_vip_hash(e), number) ||
+	    !maps_prefix_valid(&a, e->plen) || maps_table_vip(t, &a) ||
+	    !maps_prefixes_fit(&t->prefixes, &a, e->plen))
+		return -EINVAL;
 	vip = calloc(1, sizeof(*vip));
 	if (!vip)
 		return -ENOMEM;
 	vip->addr = a;
-	vip->number = entry.index;
-	vip->flags = entry.flags;
+	vip->plen = e->plen;
+	vip->number = number;
+	vip->flags = e->flags & NLB_VIP_F_PASS_UNKNOWN;
 	r = maps_table_add_vip(t, vip);
 	if (r < 0) {
 		free(vip);
 		return r;
 	}
-	ad->vip_used[entry.index] = true;
+	maps_prefixes_add(&t->prefixes, &vip->addr, vip->plen);
 	return 0;
 }
 
-/* The distinct backends of a ring into svc, by address. -EINVAL: not a ring. */
-static int adopt_backends(struct adoption *ad, struct maps_svc *svc)
+static bool keep_vip(void *user, uint32_t bucket, uint64_t entry)
 {
-	const uint32_t *slots = ad->t->bpf->slots + svc->ring.base;
-	const struct maps_backends *backends = &ad->t->backends;
-	uint32_t mark = ++ad->n_seen;
-	size_t n = 0;
+	struct adoption *ad = user;
+	int r = adopt_vip(ad, bucket, entry);
 
-	for (uint32_t i = 0; i < svc->ring.size; i++) {
-		uint32_t number = slots[i];
+	if (r == -EINVAL)
+		discarded("VIP", (uint32_t)entry);
+	else if (r < 0)
+		ad->err = r;
+	return r != -EINVAL;
+}
 
-		if (number == NLB_BACKEND_NONE || number > backends->max ||
-		    !backends->all[number].known)
-			return -EINVAL;
-		if (ad->seen[number] == mark)
-			continue;
-		ad->seen[number] = mark;
-		n++;
-	}
-	svc->numbers = calloc(MAX2(n, (size_t)1), sizeof(*svc->numbers));
-	svc->backends = calloc(MAX2(n, (size_t)1), sizeof(*svc->backends));
-	if (!svc->numbers || !svc->backends)
+/* ---- services ---- */
+
+static void adopt_member(struct adoption *ad, struct maps_svc *svc, uint32_t number,
+			 uint32_t weight, bool fill, uint32_t mark)
+{
+	if (number == NLB_BACKEND_NONE || ad->seen[number] == mark)
+		return;
+	ad->seen[number] = mark;
+	if (fill)
+		svc->members[svc->n_members] = (struct maps_member){
+			.addr = ad->t->backends.all[number].addr,
+			.weight = weight,
+			.number = number,
+		};
+	svc->n_members++;
+	svc->n_enabled += weight > 0;
+}
+
+/* The distinct backends of the ring: those of slots, and those that only have flows from before. */
+static void find_members(struct adoption *ad, struct maps_svc *svc, bool fill)
+{
+	const struct maps_gen *g = &svc->ring->gen;
+	uint32_t mark = ++ad->n_seen, size = svc->ring->place.size;
+
+	svc->n_members = svc->n_enabled = 0;
+	for (uint32_t i = 0; i < size; i++)
+		adopt_member(ad, svc, maps_gen_backend(g->slot[i]), 1, fill, mark);
+	for (uint32_t i = 0; g->old && i < size; i++)
+		if (maps_gen_mode(g->slot[i]) == NLB_SLOT_RECENT)
+			adopt_member(ad, svc, g->old[i], 0, fill, mark);
+}
+
+static void sort_members(struct maps_svc *svc)
+{
+	if (svc->n_members)
+		qsort(svc->members, svc->n_members, sizeof(*svc->members), maps_table_member_cmp);
+}
+
+static int adopt_members(struct adoption *ad, struct maps_svc *svc)
+{
+	struct maps_backends *backends = &ad->t->backends;
+	int r;
+
+	find_members(ad, svc, false);
+	svc->members = calloc(MAX2(svc->n_members, (size_t)1), sizeof(*svc->members));
+	if (!svc->members)
 		return -ENOMEM;
-	for (uint32_t i = 0; svc->n_backends < n; i++) {
-		uint32_t number = slots[i];
-
-		if (ad->seen[number] != mark)
-			continue;
-		ad->seen[number] = 0;
-		svc->numbers[svc->n_backends] = number;
-		svc->backends[svc->n_backends].addr = backends->all[number].addr;
-		svc->n_backends++;
+	find_members(ad, svc, true);
+	sort_members(svc);
+	for (size_t i = 0; i < svc->n_members; i++) {
+		r = maps_backends_ref(backends, svc->members[i].number);
+		if (r < 0) {
+			while (i--)
+				maps_backends_put(backends, svc->members[i].number);
+			return r;
+		}
 	}
 	return 0;
 }
 
-static int take_service(struct adoption *ad, struct maps_svc *svc)
+static int take_service(struct adoption *ad, struct maps_svc *svc, struct nlb_ring place)
 {
 	struct maps_table *t = ad->t;
 	int r;
 
-	svc->ring = t->bpf->ring_of[svc->number];
-	if (!svc->ring.size)
+	if (!place.size)
 		return maps_table_add_svc(t, svc);
-	r = maps_rings_adopt(&t->rings, svc->ring);
+	r = maps_rings_adopt(&t->rings, place, ad->now, &svc->ring);
 	if (r < 0)
 		return r;
-	r = adopt_backends(ad, svc);
-	if (r == 0)
+	svc->digest = svc->ring->digest;
+	r = adopt_members(ad, svc);
+	if (r == 0) {
 		r = maps_table_add_svc(t, svc);
-	if (r < 0) {
-		maps_rings_retire(&t->rings, svc->ring);
-		return r;
+		for (size_t i = 0; r < 0 && i < svc->n_members; i++)
+			maps_backends_put(&t->backends, svc->members[i].number);
 	}
-	for (size_t i = 0; i < svc->n_backends; i++)
-		maps_backends_ref(&t->backends, svc->numbers[i]);
-	svc->digest = maps_rings_digest(&t->rings, &t->backends, svc->ring);
-	return 0;
+	if (r < 0)
+		maps_rings_put(&t->rings, svc->ring);
+	return r;
 }
 
-static int adopt_service(struct adoption *ad, const void *key, const void *value)
+/* An entry that this code could have written. */
+static bool service_valid(const struct maps_table *t, const struct nlb_service *e,
+			  struct maps_svc *svc)
+{
+	uint8_t protocol = (uint8_t)(e->key >> 16);
+	bool quic = e->flags & NLB_SVC_F_QUIC;
+
+	if (!e->vip || e->vip > t->bpf->cfg->max_vips || !t->vip_of[e->vip] ||
+	    (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) ||
+	    e->key != nlb_svc_key(e->vip, protocol, (uint16_t)e->key) ||
+	    e->flags & ~(NLB_SVC_F_AFFINITY | NLB_SVC_F_QUIC) ||
+	    (quic && (!e->quic_len || e->quic_len > NLB_QUIC_ID_MAX)))
+		return false;
+	svc->vip = t->vip_of[e->vip];
+	maps_table_key(&svc->key, &svc->vip->addr, protocol, (uint16_t)e->key);
+	svc->conf.flags = e->flags;
+	svc->conf.quic_config = quic ? e->quic_config : 0;
+	svc->conf.quic_len = quic ? e->quic_len : 0;
+	return true;
+}
+
+static int adopt_service(struct adoption *ad, uint32_t bucket, uint64_t entry)
 {
 	struct maps_table *t = ad->t;
-	struct nlb_service entry;
+	uint32_t number = (uint32_t)entry;
+	struct nlb_service e;
 	struct maps_svc *svc;
-	struct maps_vip *vip;
-	struct addr a;
-	int r;
+	int r = -EINVAL;
 
-	memcpy(&entry, value, sizeof(entry));
-	memcpy(a.b, key, sizeof(a.b));
-	vip = maps_table_vip(t, &a);
-	if (!vip || vip->number != entry.vip_index || entry.number >= t->bpf->cfg->max_services ||
-	    ad->svc_used[entry.number])
-		return discard(t->bpf->services_fd, key, "service", &a);
+	if (!number || number > t->bpf->cfg->max_services || t->svc_of[number])
+		return -EINVAL;
+	e = t->bpf->services[number];
 	svc = calloc(1, sizeof(*svc));
 	if (!svc)
 		return -ENOMEM;
-	memcpy(&svc->key, key, sizeof(svc->key));
-	svc->vip = vip;
-	svc->number = entry.number;
-	r = take_service(ad, svc);
-	if (r == 0) {
-		ad->svc_used[entry.number] = true;
+	svc->number = number;
+	svc->flows_until = ad->now + t->flows.idle + MAPS_FLOWS_ROUND_TICKS;
+	if (maps_dir_fits(&t->svc_dir, bucket, entry, nlb_dir_svc(e.key), number) &&
+	    service_valid(t, &e, svc) && !maps_table_svc(t, &svc->key))
+		r = take_service(ad, svc, e.ring);
+	if (r == 0)
 		return 0;
-	}
-	free(svc->backends);
-	free(svc->numbers);
+	free(svc->members);
 	free(svc);
-	if (r == -EINVAL || r == -EEXIST)
-		return discard(t->bpf->services_fd, key, "ring", &a);
-	return r;
+	return r == -EEXIST ? -EINVAL : r;
+}
+
+static bool keep_service(void *user, uint32_t bucket, uint64_t entry)
+{
+	struct adoption *ad = user;
+	int r = adopt_service(ad, bucket, entry);
+
+	if (r == -EINVAL)
+		discarded("service", (uint32_t)entry);
+	else if (r < 0)
+		ad->err = r;
+	return r != -EINVAL;
+}
+
+/* ---- what belongs to services ---- */
+
+static struct maps_member *member_of(const struct maps_svc *svc, uint32_t number)
+{
+	for (size_t i = 0; i < svc->n_members; i++)
+		if (svc->members[i].number == number)
+			return &svc->members[i];
+	return NULL;
+}
+
+static bool keep_gone(void *user, const struct nlb_gone_key *key)
+{
+	struct adoption *ad = user;
+	const struct maps_svc *svc = ad->t->svc_of[key->service];
+
+	return svc && key->backend && key->backend <= ad->t->backends.max &&
+	       ad->t->backends.all[key->backend].known && !member_of(svc, key->backend);
+}
+
+/* A backend that drains, of which nothing but its server id is left. */
+static struct maps_member *add_draining(struct adoption *ad, struct maps_svc *svc, uint32_t number)
+{
+	struct maps_member *grown =
+		reallocarray(svc->members, svc->n_members + 1, sizeof(*svc->members));
+	struct maps_member *m;
+
+	if (!grown)
+		return NULL;
+	svc->members = grown;
+	if (maps_backends_ref(&ad->t->backends, number) < 0)
+		return NULL;
+	m = &svc->members[svc->n_members++];
+	*m = (struct maps_member){.addr = ad->t->backends.all[number].addr, .number = number};
+	return m;
+}
+
+static bool keep_quic(void *user, const struct nlb_quic_key *key, uint32_t backend)
+{
+	struct adoption *ad = user;
+	struct maps_svc *svc =
+		key->service <= ad->t->bpf->cfg->max_services ? ad->t->svc_of[key->service] : NULL;
+	struct maps_member *m;
+
+	if (!svc || !(svc->conf.flags & NLB_SVC_F_QUIC) || key->len != svc->conf.quic_len)
+		return false;
+	m = member_of(svc, backend);
+	if (!m)
+		m = add_draining(ad, svc, backend);
+	if (!m || !maps_quic_id_none(&m->quic_id))
+		return false;
+	memcpy(m->quic_id.b, key->id, sizeof(m->quic_id.b));
+	return !maps_quic_id_none(&m->quic_id);
+}
+
+static int adopt_rest(struct adoption *ad)
+{
+	struct maps_table *t = ad->t;
+	int r;
+
+	r = maps_quic_filter(&t->quic, keep_quic, ad);
+	if (r < 0)
+		return r;
+	/* Only now: those that were added are at the end. */
+	for (size_t i = 0; i < t->n_all; i++)
+		sort_members(t->all[i]);
+	r = maps_gones_adopt(&t->gones, ad->now, keep_gone, ad);
+	return r < 0 ? r : maps_backends_adopted(&t->backends);
+}
+
+static bool vip_taken(const struct maps_table *t, uint32_t number)
+{
+	return t->vip_of[number];
+}
+
+static bool svc_taken(const struct maps_table *t, uint32_t number)
+{
+	return t->svc_of[number];
+}
+
+/* All numbers from 1 to n that are nobody's. */
+static int adopt_numbers(struct maps_table *t, struct maps_numbers *p, uint32_t n,
+			 bool (*taken)(const struct maps_table *t, uint32_t number))
+{
+	_cleanup_free_ bool *used = calloc(n + 1u, sizeof(*used));
+
+	if (!used)
+		return -ENOMEM;
+	for (uint32_t i = 0; i <= n; i++)
+		used[i] = !i || taken(t, i);
+	return maps_numbers_init(p, n + 1, used);
 }
 
 int maps_adopt(struct maps_table *t)
 {
 	const struct config *cfg = t->bpf->cfg;
-	_cleanup_free_ bool *vip_used = calloc(MAX2(cfg->max_vips, 1u), sizeof(bool));
-	_cleanup_free_ bool *svc_used = calloc(MAX2(cfg->max_services, 1u), sizeof(bool));
 	_cleanup_free_ uint32_t *seen = calloc(cfg->max_backends + 1u, sizeof(*seen));
-	struct adoption ad = {.t = t, .vip_used = vip_used, .svc_used = svc_used, .seen = seen};
+	struct adoption ad = {.t = t, .now = maps_gen_tick(util_now_ns()), .seen = seen};
 	int r;
 
-	if (!vip_used || !svc_used || !seen)
+	if (!seen)
 		return -ENOMEM;
-	r = each_entry(&ad, t->bpf->vips_fd, sizeof(struct nlb_vip_key), sizeof(struct nlb_vip),
-		       adopt_vip);
+	maps_dir_filter(&t->vip_dir, keep_vip, &ad);
+	if (ad.err == 0)
+		maps_dir_filter(&t->svc_dir, keep_service, &ad);
+	if (ad.err < 0)
+		return ad.err;
+	maps_prefixes_write(&t->prefixes);
+	for (const struct maps_vip *vip = t->vips; vip; vip = vip->hh.next)
+		maps_table_vip_flags(t, vip);
+	r = adopt_rest(&ad);
 	if (r == 0)
-		r = each_entry(&ad, t->bpf->services_fd, sizeof(struct nlb_svc_key),
-			       sizeof(struct nlb_service), adopt_service);
+		r = adopt_numbers(t, &t->vip_numbers, cfg->max_vips, vip_taken);
 	if (r == 0)
-		r = maps_numbers_init(&t->vip_numbers, cfg->max_vips, vip_used);
-	if (r == 0)
-		r = maps_numbers_init(&t->svc_numbers, cfg->max_services, svc_used);
+		r = adopt_numbers(t, &t->svc_numbers, cfg->max_services, svc_taken);
 	return r;
 }

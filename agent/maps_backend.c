@@ -2,8 +2,13 @@
 /*
  * Numbers of backends. A number without references keeps its address until it
  * is needed for another, so that a backend which goes and comes back has the
- * same number and counters. It is needed last of all free ones, and not before
- * a grace period has passed since its last reference went.
+ * same number, counters, and flows. It is needed last of all free ones, and not before
+ *
+ * - a grace period has passed since its last reference went: nothing new is
+ *   remembered of it from then on;
+ * - its flows are cleared, wherever they are remembered, and its entries of nlb_gone
+ *   are removed: done for many numbers at once, in one walk over the flows;
+ * - another grace period has passed, in which programs end that had read such a flow.
  *
  * The queue may hold a number that was taken up again in the meantime; it is
  * passed over when its turn comes.
@@ -16,8 +21,16 @@
 #include "maglev.h"
 #include "maps_backend.h"
 #include "maps_stats.h"
-#include "neigh.h"
 #include "util.h"
+
+/* The least that is purged at once, where there are so many: a walk costs the same for all. */
+#define PURGE_MIN 64u
+
+/* maps_hop.c's; without it, nobody keeps hops. */
+void maps_hops_want(struct maps_hops *h, uint32_t number, const struct addr *a)
+	__attribute__((weak));
+void maps_hops_unwant(struct maps_hops *h, uint32_t number, const struct addr *a)
+	__attribute__((weak));
 
 static struct maps_backend *find(const struct maps_backends *t, const struct addr *a)
 {
@@ -63,13 +76,19 @@ static bool entry_valid(const struct nlb_backend *e, const struct addr *a)
 }
 
 int maps_backends_init(struct maps_backends *t, const struct maps_bpf *bpf,
-		       struct maps_grace *grace, struct neigh *neigh)
+		       struct maps_grace *grace, struct maps_hops *hops, struct maps_flows *flows,
+		       struct maps_gones *gones)
 {
-	*t = (struct maps_backends){
-		.bpf = bpf, .grace = grace, .neigh = neigh, .max = bpf->cfg->max_backends};
+	*t = (struct maps_backends){.bpf = bpf,
+				    .grace = grace,
+				    .hops = hops,
+				    .flows = flows,
+				    .gones = gones,
+				    .max = bpf->cfg->max_backends};
 	t->all = calloc(t->max + 1u, sizeof(*t->all));
 	t->queue = calloc(MAX2(t->max, 1u), sizeof(*t->queue));
-	if (!t->all || !t->queue)
+	t->purge = calloc(t->max + 1u, sizeof(*t->purge));
+	if (!t->all || !t->queue || !t->purge)
 		return -ENOMEM;
 	/* Unused numbers go first, so that those with a past stay known. */
 	for (int known = 0; known <= 1; known++) {
@@ -82,6 +101,8 @@ int maps_backends_init(struct maps_backends *t, const struct maps_bpf *bpf,
 				continue;
 			if (known && !find(t, &a) && know(t, i, &a) < 0)
 				return -ENOMEM;
+			/* An address, even one that is no backend's any more, may have flows. */
+			t->all[i].flows = !addr_is_unspecified(&a);
 			enqueue(t, i);
 		}
 	}
@@ -93,7 +114,40 @@ void maps_backends_done(struct maps_backends *t)
 	HASH_CLEAR(hh, t->by_addr);
 	free(t->queue);
 	free(t->all);
+	free(t->purge);
 	*t = (struct maps_backends){};
+}
+
+/*
+ * Clears the flows of the numbers that are next: at least half of those that wait, since
+ * many of them will be asked for when one is.
+ */
+static int purge(struct maps_backends *t)
+{
+	uint32_t want = MAX2(PURGE_MIN, t->n_queue / 2), n = 0, i;
+	int r;
+
+	for (i = 0; i < t->n_queue && n < want; i++) {
+		uint32_t number = t->queue[(t->head + i) % t->max];
+		const struct maps_backend *b = &t->all[number];
+
+		t->purge[number] = !b->refs && b->flows && b->epoch < t->grace->epoch;
+		n += t->purge[number];
+	}
+	maps_flows_purge(t->flows, t->purge, t->max);
+	r = maps_frags_purge(t->bpf->fragments_fd, t->purge, t->max);
+	if (r == 0)
+		r = maps_gones_purge(t->gones, t->purge, t->max);
+	if (r == 0)
+		r = maps_grace_wait(t->grace);
+	while (i--) {
+		uint32_t number = t->queue[(t->head + i) % t->max];
+
+		if (r == 0 && t->purge[number])
+			t->all[number].flows = false;
+		t->purge[number] = false;
+	}
+	return r;
 }
 
 /* The next number that is nobody's, and that no program can be using. */
@@ -109,6 +163,11 @@ static int take_number(struct maps_backends *t, uint32_t *ret)
 		}
 		if (b->epoch >= t->grace->epoch) {
 			r = maps_grace_wait(t->grace);
+			if (r < 0)
+				return r;
+		}
+		if (b->flows) {
+			r = purge(t);
 			if (r < 0)
 				return r;
 		}
@@ -145,13 +204,23 @@ static int assign(struct maps_backends *t, const struct addr *a, uint32_t *ret_n
 	return 0;
 }
 
-static void ref(struct maps_backends *t, struct maps_backend *b)
+/* 0, or -errno: then there is no more reference than before. */
+static int ref(struct maps_backends *t, uint32_t number)
 {
-	if (b->refs++)
-		return;
+	struct maps_backend *b = &t->all[number];
+
+	if (b->refs) {
+		b->refs++;
+		return 0;
+	}
+	if (bpf_map_update_elem(t->bpf->numbers_fd, b->addr.b, &number, BPF_ANY) < 0)
+		return -errno;
+	b->refs = 1;
+	b->flows = true;
 	t->n_used++;
-	if (t->neigh)
-		neigh_want(t->neigh, &b->addr);
+	if (t->hops)
+		maps_hops_want(t->hops, number, &b->addr);
+	return 0;
 }
 
 int maps_backends_get(struct maps_backends *t, const struct addr *a, uint32_t *ret_number)
@@ -167,17 +236,17 @@ int maps_backends_get(struct maps_backends *t, const struct addr *a, uint32_t *r
 		if (r < 0)
 			return r;
 	}
-	ref(t, &t->all[number]);
-	*ret_number = number;
-	return 0;
+	r = ref(t, number);
+	if (r == 0)
+		*ret_number = number;
+	return r;
 }
 
 int maps_backends_ref(struct maps_backends *t, uint32_t number)
 {
 	if (number == NLB_BACKEND_NONE || number > t->max || !t->all[number].known)
 		return -ENOENT;
-	ref(t, &t->all[number]);
-	return 0;
+	return ref(t, number);
 }
 
 void maps_backends_put(struct maps_backends *t, uint32_t number)
@@ -189,6 +258,30 @@ void maps_backends_put(struct maps_backends *t, uint32_t number)
 	t->n_used--;
 	b->epoch = t->grace->epoch;
 	enqueue(t, number);
-	if (t->neigh)
-		neigh_unwant(t->neigh, &b->addr);
+	/* Only errors about the tunnel are counted by it. */
+	bpf_map_delete_elem(t->bpf->numbers_fd, b->addr.b);
+	if (t->hops)
+		maps_hops_unwant(t->hops, number, &b->addr);
+}
+
+int maps_backends_adopted(struct maps_backends *t)
+{
+	struct addr key, next;
+	int more;
+
+	more = bpf_map_get_next_key(t->bpf->numbers_fd, NULL, &next) < 0 ? -errno : 0;
+	while (more == 0) {
+		const struct maps_backend *b;
+		uint32_t number;
+
+		key = next;
+		more = bpf_map_get_next_key(t->bpf->numbers_fd, &key, &next) < 0 ? -errno : 0;
+		b = find(t, &key);
+		if (b && b->refs && bpf_map_lookup_elem(t->bpf->numbers_fd, &key, &number) == 0 &&
+		    number == (uint32_t)(b - t->all))
+			continue;
+		if (bpf_map_delete_elem(t->bpf->numbers_fd, &key) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return more == -ENOENT ? 0 : more;
 }

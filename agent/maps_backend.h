@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Backends have a number each, the same for all services that use the address:
- * rings hold numbers. Here numbers are given out, counted and taken back, and
- * the entries of nlb_backends written.
+ * rings and remembered flows hold numbers. Here numbers are given out, counted and taken
+ * back, and the entries of nlb_backends and nlb_numbers written.
  */
 #ifndef NLB_AGENT_MAPS_BACKEND_H
 #define NLB_AGENT_MAPS_BACKEND_H
@@ -12,36 +12,55 @@
 #include "addr.h"
 #include "hash.h"
 #include "maps_bpf.h"
+#include "maps_flow.h"
+#include "maps_gone.h"
 #include "maps_grace.h"
+#include "maps_quic.h"
 
-struct neigh;
+struct maps_hops;
+
+/* A backend of one service. */
+struct maps_member {
+	struct addr addr;
+	uint32_t weight; /* 0: draining */
+	struct maps_quic_id quic_id;
+	uint32_t number; /* while referenced */
+};
 
 struct maps_backend {
 	UT_hash_handle hh; /* by addr; while known */
 	struct addr addr;
 	uint64_t hash;	/* of the address: for digests */
 	uint64_t epoch; /* in which the last reference went */
-	uint32_t refs;	/* rings that have it; 0: may be given to another address */
+	uint32_t refs;	/* services that have it; 0: may be given to another address */
 	bool known;	/* the entry in nlb_backends is this address */
+	bool flows;	/* there may be flows of it, and entries of nlb_gone */
 	bool queued;
 };
 
 struct maps_backends {
 	const struct maps_bpf *bpf;
 	struct maps_grace *grace;
-	struct neigh *neigh;	  /* told which addresses are in use; may be NULL */
+	struct maps_hops *hops; /* told which numbers are in use; may be NULL */
+	struct maps_flows *flows;
+	struct maps_gones *gones;
 	struct maps_backend *all; /* [max + 1], by number; 0 is not used */
 	uint32_t max;
 	uint32_t *queue; /* free numbers, first in, first out */
 	uint32_t head, n_queue;
 	uint32_t n_used;
+	bool *purge;		      /* [max + 1]: numbers whose flows are being cleared */
 	struct maps_backend *by_addr; /* those that are known */
 };
 
 /* Knows what is in nlb_backends already. 0 or -ENOMEM. */
 int maps_backends_init(struct maps_backends *t, const struct maps_bpf *bpf,
-		       struct maps_grace *grace, struct neigh *neigh);
+		       struct maps_grace *grace, struct maps_hops *hops, struct maps_flows *flows,
+		       struct maps_gones *gones);
 void maps_backends_done(struct maps_backends *t);
+
+/* When all that is in the maps is adopted: nlb_numbers has what is used, and no more. 0 or -errno. */
+int maps_backends_adopted(struct maps_backends *t);
 
 /*
  * One more reference to the address. Its entry in nlb_backends is written when

@@ -99,14 +99,12 @@ bool maps_prefixes_fit(const struct maps_prefixes *p, const struct addr *a, uint
 
 void maps_prefixes_add(struct maps_prefixes *p, const struct addr *a, uint8_t plen)
 {
-	if (plen < HOST_PLEN && (*count(p, a, plen))++ == 0)
-		maps_prefixes_write(p);
+	(*count(p, a, plen))++;
 }
 
 void maps_prefixes_remove(struct maps_prefixes *p, const struct addr *a, uint8_t plen)
 {
-	if (plen < HOST_PLEN && --(*count(p, a, plen)) == 0)
-		maps_prefixes_write(p);
+	(*count(p, a, plen))--;
 }
 
 bool maps_prefix_valid(const struct addr *a, uint8_t plen)

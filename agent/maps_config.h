@@ -31,11 +31,11 @@ struct maps_prefixes {
 /* False: this prefix would bring one length more of its family than can be. */
 bool maps_prefixes_fit(const struct maps_prefixes *p, const struct addr *a, uint8_t plen);
 
-/* One VIP more or less; the longest first in nlb_config. Host routes do not count. */
+/* One VIP more or less: to be written. */
 void maps_prefixes_add(struct maps_prefixes *p, const struct addr *a, uint8_t plen);
 void maps_prefixes_remove(struct maps_prefixes *p, const struct addr *a, uint8_t plen);
 
-/* Writes both lists, whatever is there: after adopting. */
+/* Writes both lists to nlb_config, the longest first, where they are not so already. */
 void maps_prefixes_write(struct maps_prefixes *p);
 
 /* True for the first address of a prefix of that length, and a length that the family has. */

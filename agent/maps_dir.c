@@ -29,7 +29,7 @@ uint32_t maps_dir_buckets(uint32_t max)
 
 static uint64_t entry_of(uint64_t hash, uint32_t number)
 {
-	return (hash & 0xffffffff00000000ull) | number;
+	return (uint64_t)nlb_dir_tag(hash) << 32 | number;
 }
 
 static uint32_t bucket_of(const struct maps_dir *d, uint64_t hash, int which)

@@ -3,11 +3,14 @@
  * Walking over nlb_flows in memory shared with the program: 8 MB for the
  * default of a million flows, which is some milliseconds for a whole round.
  */
+#include <bpf/bpf.h>
+#include <errno.h>
+
 #include "maps_flow.h"
 #include "util.h"
 
-#define NS_PER_S 1000000000ull
-#define ROUND_S	 60u
+#define NS_PER_S  1000000000ull
+#define FRAGS_MAX 65536 /* entries looked at: more than nlb_fragments has */
 /* An entry may be of a tick that began after `now` was taken; that is not 1,023 ticks old. */
 #define AHEAD_TICKS 8u
 
@@ -62,7 +65,7 @@ static uint32_t sweep_bucket(const struct maps_flows *f, uint32_t bucket, uint32
 uint32_t maps_flows_sweep(struct maps_flows *f, uint64_t now_ns, uint32_t max)
 {
 	uint32_t tick = (uint32_t)(now_ns >> NLB_FLOW_TICK_SHIFT), cleared = 0;
-	uint64_t due, bucket_ns = ROUND_S * NS_PER_S / f->n;
+	uint64_t due, bucket_ns = MAPS_FLOWS_ROUND_S * NS_PER_S / f->n;
 
 	if (!f->swept_ns || now_ns < f->swept_ns)
 		f->swept_ns = now_ns;
@@ -96,4 +99,27 @@ uint32_t maps_flows_purge(struct maps_flows *f, const bool *gone, uint32_t n)
 		}
 	}
 	return cleared;
+}
+
+int maps_frags_purge(int fd, const bool *gone, uint32_t n)
+{
+	struct nlb_frag_key key, next;
+	struct nlb_frag frag;
+	int more;
+
+	/*
+	 * Entries come and go meanwhile, and the walk begins anew when the one that it is at goes.
+	 * None is of use for longer than a datagram takes, so that it may end anywhere.
+	 */
+	more = bpf_map_get_next_key(fd, NULL, &next) < 0 ? -errno : 0;
+	for (int i = 0; more == 0 && i < FRAGS_MAX; i++) {
+		key = next;
+		more = bpf_map_get_next_key(fd, &key, &next) < 0 ? -errno : 0;
+		if (bpf_map_lookup_elem(fd, &key, &frag) < 0 || frag.backend > n ||
+		    !gone[frag.backend])
+			continue;
+		if (bpf_map_delete_elem(fd, &key) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return more == -ENOENT ? 0 : MIN2(more, 0);
 }

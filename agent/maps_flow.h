@@ -17,6 +17,10 @@
 
 #include "xdp/nlb_shared.h"
 
+/* A round of sweeping takes so long. */
+#define MAPS_FLOWS_ROUND_S     60u
+#define MAPS_FLOWS_ROUND_TICKS 15u
+
 struct maps_flows {
 	struct nlb_flow_bucket *buckets;
 	uint32_t n;	   /* buckets */
@@ -32,8 +36,8 @@ uint32_t maps_flows_buckets(uint32_t max_flows);
 uint32_t maps_flows_ticks(uint32_t seconds);
 
 /*
- * Sweeps as many buckets as are due at now_ns, so that a round takes about a
- * minute: 1/60 of all for each second since the last call, at most `max`. Returns
+ * Sweeps as many buckets as are due at now_ns, so that a round takes
+ * MAPS_FLOWS_ROUND_S: that share of all for each second since the last call, at most `max`. Returns
  * how many flows were cleared.
  */
 uint32_t maps_flows_sweep(struct maps_flows *f, uint64_t now_ns, uint32_t max);
@@ -43,5 +47,8 @@ uint32_t maps_flows_sweep(struct maps_flows *f, uint64_t now_ns, uint32_t max);
  * n. Nothing may create such flows any more. Returns how many were cleared.
  */
 uint32_t maps_flows_purge(struct maps_flows *f, const bool *gone, uint32_t n);
+
+/* The same of nlb_fragments: datagrams of which a first fragment went there. 0 or -errno. */
+int maps_frags_purge(int fd, const bool *gone, uint32_t n);
 
 #endif

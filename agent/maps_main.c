@@ -41,6 +41,7 @@
 #include "util.h"
 
 #define ATTACH_CHECK_MS 250
+#define AGE_MS		1000
 
 struct maps {
 	const struct config *cfg;
@@ -52,7 +53,7 @@ struct maps {
 	struct maps_attach attach;
 	struct maps_prover prover;
 	struct maps_stage stage;
-	struct loop_timer attach_timer;
+	struct loop_timer attach_timer, age_timer;
 	/* During a commit: the services that are set, to be proven and reported. */
 	struct maps_svc **fresh;
 	size_t n_fresh;
@@ -86,7 +87,7 @@ static void send_parent(struct maps *m, uint16_t type, const void *data, size_t 
 
 /* ---- results ---- */
 
-static void key_to_msg(const struct nlb_svc_key *key, struct addr *vip, uint16_t *port)
+static void key_to_msg(const struct maps_svc_key *key, struct addr *vip, uint16_t *port)
 {
 	memcpy(vip->b, key->vip, sizeof(vip->b));
 	*port = (uint16_t)(key->port[0] << 8 | key->port[1]);
@@ -97,7 +98,7 @@ static void send_result(struct maps *m, const struct maps_svc *svc)
 	struct msg_svc_result res = {
 		.protocol = svc->key.protocol,
 		.state = (uint8_t)svc->proof.state,
-		.n_backends = (uint32_t)svc->n_backends,
+		.n_backends = (uint32_t)svc->n_enabled,
 		.generation = svc->generation,
 		.ring_digest = svc->digest,
 	};
@@ -131,7 +132,7 @@ static void report(const struct msg_svc *msg, struct maps_svc *svc, int err, con
 		return;
 	}
 	if (svc) {
-		res.n_backends = (uint32_t)svc->n_backends;
+		res.n_backends = (uint32_t)svc->n_enabled;
 		res.ring_digest = svc->digest;
 	}
 	snprintf(res.reason, sizeof(res.reason), "%s", reason);
@@ -274,6 +275,14 @@ static void on_attach_timer(struct loop_timer *t)
 	loop_timer_in(m->loop, t, ATTACH_CHECK_MS, on_attach_timer);
 }
 
+static void on_age_timer(struct loop_timer *t)
+{
+	struct maps *m = container_of(t, struct maps, age_timer);
+
+	maps_table_age(&m->table, util_now_ns());
+	loop_timer_in(m->loop, t, AGE_MS, on_age_timer);
+}
+
 static void on_neigh_changed(void *user)
 {
 	struct maps *m = user;
@@ -342,17 +351,17 @@ static int start(struct maps *m)
 	r = neigh_new(m->loop, &neigh_ops, m, &m->neigh);
 	if (r < 0)
 		return fail("rtnetlink", r);
-	r = maps_table_init(&m->table, &m->bpf, m->neigh);
+	r = maps_table_init(&m->table, &m->bpf, NULL);
 	if (r < 0)
 		return fail("adopt the maps", r);
-	r = maps_bpf_set_sources(&m->bpf);
-	if (r < 0)
-		return fail("outer sources", r);
+	maps_bpf_set_sources(&m->bpf);
 	r = maps_attach_init(&m->attach, m->cfg, m->bpf.prog_fd, !m->bpf.adopted);
 	if (r < 0)
 		return fail("attach", r);
 	maps_prove_init(&m->prover, m->loop, &m->table, &m->attach, on_proof_changed, m);
 	r = loop_timer_in(m->loop, &m->attach_timer, ATTACH_CHECK_MS, on_attach_timer);
+	if (r == 0)
+		r = loop_timer_in(m->loop, &m->age_timer, AGE_MS, on_age_timer);
 	if (r < 0)
 		return fail("timer", r);
 	r = maps_fs_remove_links(m->cfg);
@@ -369,7 +378,7 @@ static int greet(struct maps *m)
 
 	for (size_t i = 0; i < m->table.n_all; i++) {
 		const struct maps_svc *svc = m->table.all[i];
-		size_t len = sizeof(struct msg_svc) + svc->n_backends * sizeof(struct msg_backend);
+		size_t len = sizeof(struct msg_svc) + svc->n_members * sizeof(struct msg_backend);
 		_cleanup_free_ struct msg_svc *have = calloc(1, len);
 		struct msg_backend *backends;
 
@@ -377,11 +386,19 @@ static int greet(struct maps *m)
 			return -ENOMEM;
 		backends = (struct msg_backend *)(have + 1);
 		have->protocol = svc->key.protocol;
-		have->ring_size = svc->ring.size;
-		have->n_backends = (uint32_t)svc->n_backends;
+		have->flags = svc->conf.flags;
+		have->quic_config = svc->conf.quic_config;
+		have->quic_len = svc->conf.quic_len;
+		have->ring_size = maps_ring_place(svc->ring).size;
+		have->n_backends = (uint32_t)svc->n_members;
 		key_to_msg(&svc->key, &have->vip, &have->port);
-		for (size_t k = 0; k < svc->n_backends; k++)
-			backends[k].addr = svc->backends[k].addr;
+		for (size_t k = 0; k < svc->n_members; k++) {
+			const struct maps_member *member = &svc->members[k];
+
+			backends[k].addr = member->addr;
+			backends[k].weight = member->weight;
+			memcpy(backends[k].quic_id, member->quic_id.b, sizeof(member->quic_id.b));
+		}
 		send_parent(m, MSG_MAPS_HAVE, have, len);
 	}
 	maps_attach_summary(&m->attach, &state);

@@ -57,7 +57,7 @@ const char *maps_prove_reason_str(uint32_t reason)
 	return reason < ARRAY_SIZE(names) ? names[reason] : "unknown";
 }
 
-static size_t put_l4(uint8_t *at, const struct nlb_svc_key *key, uint16_t sport)
+static size_t put_l4(uint8_t *at, const struct maps_svc_key *key, uint16_t sport)
 {
 	if (key->protocol == IPPROTO_TCP) {
 		struct tcphdr tcp = {.source = htons(sport), .doff = sizeof(tcp) / 4, .syn = 1};
@@ -74,7 +74,7 @@ static size_t put_l4(uint8_t *at, const struct nlb_svc_key *key, uint16_t sport)
 }
 
 /* Returns the length of the packet, metadata and all. */
-static size_t make_packet(struct probe *p, const struct nlb_svc_key *key, uint16_t sport)
+static size_t make_packet(struct probe *p, const struct maps_svc_key *key, uint16_t sport)
 {
 	struct addr vip;
 	size_t len;
@@ -113,7 +113,7 @@ static size_t make_packet(struct probe *p, const struct nlb_svc_key *key, uint16
 	return PROBE_HEAD + len;
 }
 
-int maps_prove_ask(int prog_fd, const struct nlb_svc_key *key, uint32_t ifindex, uint16_t sport,
+int maps_prove_ask(int prog_fd, const struct maps_svc_key *key, uint32_t ifindex, uint16_t sport,
 		   struct maps_answer *ret)
 {
 	uint8_t out[sizeof(struct probe) + sizeof(struct ipv6hdr)];
@@ -160,9 +160,9 @@ int maps_prove_ask(int prog_fd, const struct nlb_svc_key *key, uint32_t ifindex,
 /* Sent to one of the service's backends, and to the one that the program names. */
 static bool answer_right(const struct maps_svc *svc, const struct maps_answer *ans)
 {
-	for (size_t i = 0; i < svc->n_backends; i++)
-		if (svc->numbers[i] == ans->ask.backend)
-			return addr_cmp(&svc->backends[i].addr, &ans->to) == 0;
+	for (size_t i = 0; i < svc->n_members; i++)
+		if (svc->members[i].number == ans->ask.backend)
+			return addr_cmp(&svc->members[i].addr, &ans->to) == 0;
 	return false;
 }
 
@@ -197,7 +197,7 @@ static int prove(const struct maps_prover *p, const struct maps_svc *svc,
 	bool some = false;
 
 	why[0] = '\0';
-	if (!svc->n_backends) {
+	if (!svc->n_enabled) {
 		snprintf(why, MSG_REASON_LEN, "no enabled backend");
 		return -ENOENT;
 	}
@@ -263,7 +263,7 @@ static void on_timer(struct loop_timer *timer)
 
 		p->next = p->next < t->n_all ? p->next : 0;
 		svc = t->all[p->next++];
-		busy |= svc->proof.wait_ms && svc->n_backends;
+		busy |= svc->proof.wait_ms && svc->n_enabled;
 		if (svc->proof.due_ns > now)
 			continue;
 		before = svc->proof;

@@ -47,7 +47,7 @@ struct maps_answer {
  * it came in on ifindex. Returns 0 with the answer; -EIO when what came out is
  * not the packet in a tunnel; -errno.
  */
-int maps_prove_ask(int prog_fd, const struct nlb_svc_key *key, uint32_t ifindex, uint16_t sport,
+int maps_prove_ask(int prog_fd, const struct maps_svc_key *key, uint32_t ifindex, uint16_t sport,
 		   struct maps_answer *ret);
 
 /* Name of a reason, as in nlb_shared.h; "unknown" past the last. */

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Collecting a batch and applying it. The order of applying is not that of
- * arrival: services that exist and stay get their new rings first, because
- * that waits for nothing. Then goes what is to go; then comes what is new,
- * which after a removal has to wait for a grace period (maps_table.c), but so
- * waits once per batch at most.
+ * arrival: services that exist and stay get their new rings first; then goes what is to
+ * go; then comes what is new, which may need the room that was made.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -61,7 +59,7 @@ static struct maps_stage_vip *vip_op(struct maps_stage *s, const struct addr *a)
 static struct maps_stage_svc *svc_op(struct maps_stage *s, const struct msg_svc *msg)
 {
 	struct maps_stage_svc *op, **list;
-	struct nlb_svc_key key;
+	struct maps_svc_key key;
 
 	maps_table_key(&key, &msg->vip, msg->protocol, msg->port);
 	HASH_FIND(hh, s->services, &key, sizeof(key), op);
@@ -88,7 +86,7 @@ static void svc_op_free(struct maps_stage_svc *op)
 {
 	if (!op)
 		return;
-	free(op->backends);
+	free(op->members);
 	free(op);
 }
 
@@ -128,6 +126,7 @@ static int add_vip(struct maps_stage *s, uint16_t type, const struct msg_vip *ms
 	op->set = type == MSG_MAPS_VIP_SET;
 	if (op->set) {
 		op->flags = msg->flags;
+		op->plen = msg->plen ? msg->plen : MAPS_PLEN_HOST;
 		return 0;
 	}
 	op->del = true;
@@ -138,27 +137,28 @@ static int add_vip(struct maps_stage *s, uint16_t type, const struct msg_vip *ms
 static int add_svc(struct maps_stage *s, uint16_t type, const struct msg_svc *msg, size_t len)
 {
 	const struct msg_backend *b = (const void *)(msg + 1);
-	struct maglev_backend *backends = NULL;
+	struct maps_member *members = NULL;
 	struct maps_stage_svc *op;
 
 	if (len != sizeof(*msg) + (uint64_t)msg->n_backends * sizeof(*b) ||
 	    (type == MSG_MAPS_SVC_DEL && msg->n_backends))
 		return -EPROTO;
 	if (msg->n_backends) {
-		backends = calloc(msg->n_backends, sizeof(*backends));
-		if (!backends)
+		members = calloc(msg->n_backends, sizeof(*members));
+		if (!members)
 			return -ENOMEM;
-		for (uint32_t i = 0; i < msg->n_backends; i++)
-			backends[i] =
-				(struct maglev_backend){.addr = b[i].addr, .weight = b[i].weight};
+		for (uint32_t i = 0; i < msg->n_backends; i++) {
+			members[i] = (struct maps_member){.addr = b[i].addr, .weight = b[i].weight};
+			memcpy(members[i].quic_id.b, b[i].quic_id, sizeof(b[i].quic_id));
+		}
 	}
 	op = svc_op(s, msg);
 	if (!op) {
-		free(backends);
+		free(members);
 		return -ENOMEM;
 	}
-	free(op->backends);
-	op->backends = backends;
+	free(op->members);
+	op->members = members;
 	op->msg = *msg;
 	op->del = type == MSG_MAPS_SVC_DEL;
 	return 0;
@@ -191,12 +191,19 @@ static void apply_svc(struct maps_stage_svc *op, struct maps_table *t,
 				     const char *reason, void *user),
 		      void *user)
 {
+	const struct maps_svc_want want = {
+		.conf = {.flags = op->msg.flags,
+			 .quic_config = op->msg.quic_config,
+			 .quic_len = op->msg.quic_len},
+		.ring_size = op->msg.ring_size,
+		.n = op->msg.n_backends,
+		.members = op->members,
+	};
 	char reason[MSG_REASON_LEN];
 	struct maps_svc *svc = maps_table_svc(t, &op->key);
 	int r;
 
-	r = maps_table_svc_set(t, &op->key, op->msg.ring_size, op->backends, op->msg.n_backends,
-			       &svc, reason);
+	r = maps_table_svc_set(t, &op->key, &want, &svc, reason);
 	report(&op->msg, svc, r, reason, user);
 }
 
@@ -227,11 +234,23 @@ static void apply_removals(struct maps_stage *s, struct maps_table *t)
 	}
 }
 
+/* A VIP of another length is another VIP: the old one goes with its services. */
+static void find_replaced(struct maps_stage *s, const struct maps_table *t)
+{
+	for (size_t i = 0; i < s->n_vips; i++) {
+		struct maps_stage_vip *op = s->vip_ops[i];
+		const struct maps_vip *vip = maps_table_vip(t, &op->addr);
+
+		op->del |= op->set && vip && vip->plen != op->plen;
+	}
+}
+
 void maps_stage_apply(struct maps_stage *s, struct maps_table *t,
 		      void (*report)(const struct msg_svc *msg, struct maps_svc *svc, int err,
 				     const char *reason, void *user),
 		      void *user)
 {
+	find_replaced(s, t);
 	for (size_t i = 0; i < s->n_svcs; i++) {
 		struct maps_stage_svc *op = s->svc_ops[i];
 
@@ -245,7 +264,7 @@ void maps_stage_apply(struct maps_stage *s, struct maps_table *t,
 	apply_removals(s, t);
 	for (size_t i = 0; i < s->n_vips; i++) {
 		const struct maps_stage_vip *op = s->vip_ops[i];
-		int r = op->set ? maps_table_vip_set(t, &op->addr, op->flags) : 0;
+		int r = op->set ? maps_table_vip_set(t, &op->addr, op->plen, op->flags) : 0;
 
 		if (r < 0)
 			log_failure("set VIP", &op->addr, r);

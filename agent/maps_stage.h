@@ -10,7 +10,6 @@
 #include <stdbool.h>
 
 #include "hash.h"
-#include "maglev.h"
 #include "maps_table.h"
 #include "msg.h"
 
@@ -20,14 +19,15 @@ struct maps_stage_vip {
 	bool del; /* remove it, with all its services, first */
 	bool set; /* then (again) have it */
 	uint32_t flags;
+	uint8_t plen;
 };
 
 struct maps_stage_svc {
 	UT_hash_handle hh; /* by key */
-	struct nlb_svc_key key;
+	struct maps_svc_key key;
 	struct msg_svc msg;
 	bool del;
-	struct maglev_backend *backends; /* msg.n_backends of them */
+	struct maps_member *members; /* msg.n_backends of them */
 };
 
 struct maps_stage {

@@ -17,7 +17,9 @@ static void add_counters(struct nlb_counters *sum, const struct nlb_counters *pe
 	for (int i = 0; i < cpus; i++) {
 		sum->packets += per_cpu[i].packets;
 		sum->bytes += per_cpu[i].bytes;
+		sum->flows += per_cpu[i].flows;
 		sum->dropped += per_cpu[i].dropped;
+		sum->errors += per_cpu[i].errors;
 	}
 }
 
@@ -55,23 +57,23 @@ int maps_stats_reasons(const struct maps_table *t, struct nlb_reasons *ret)
 	return 0;
 }
 
-struct nlb_counters *maps_stats_all_vips(const struct maps_table *t)
+/* All n elements of the map. */
+static struct nlb_counters *all(int map_fd, uint32_t n)
 {
-	uint32_t n = t->bpf->cfg->max_vips, last, count = n;
+	uint32_t last, count = n;
 	int cpus = libbpf_num_possible_cpus();
 	_cleanup_free_ struct nlb_counters *values = NULL;
 	_cleanup_free_ uint32_t *keys = NULL;
 	struct nlb_counters *sums;
 
-	if (cpus < 0 || !n)
+	if (cpus < 0)
 		return NULL;
 	values = calloc((size_t)n * (size_t)cpus, sizeof(*values));
 	keys = calloc(n, sizeof(*keys));
 	if (!values || !keys)
 		return NULL;
 	/* The end of the map is an error to the kernel, but not to us. */
-	if (bpf_map_lookup_batch(t->bpf->vip_stats_fd, NULL, &last, keys, values, &count, NULL) <
-		    0 &&
+	if (bpf_map_lookup_batch(map_fd, NULL, &last, keys, values, &count, NULL) < 0 &&
 	    errno != ENOENT)
 		return NULL;
 	sums = calloc(n, sizeof(*sums));
@@ -80,4 +82,19 @@ struct nlb_counters *maps_stats_all_vips(const struct maps_table *t)
 	for (uint32_t i = 0; i < count; i++)
 		add_counters(&sums[keys[i]], values + (size_t)i * (size_t)cpus, cpus);
 	return sums;
+}
+
+struct nlb_counters *maps_stats_all_vips(const struct maps_table *t)
+{
+	return all(t->bpf->vip_stats_fd, t->bpf->cfg->max_vips + 1);
+}
+
+struct nlb_counters *maps_stats_all_services(const struct maps_table *t)
+{
+	return all(t->bpf->svc_stats_fd, t->bpf->cfg->max_services + 1);
+}
+
+struct nlb_counters *maps_stats_all_backends(const struct maps_table *t)
+{
+	return all(t->bpf->be_stats_fd, t->bpf->cfg->max_backends + 1);
 }

@@ -8,16 +8,18 @@
 #include "maps_table.h"
 #include "xdp/nlb_shared.h"
 
-/* Sets the counters under one number of nlb_vip_stats or nlb_be_stats to 0. 0 or -errno. */
+/* Sets the counters under one number of nlb_vip_stats and the like to 0. 0 or -errno. */
 int maps_stats_clear(int map_fd, uint32_t number);
 
-/* Packets by reason. 0 or -errno. */
+/* Packets by reason, and events from NLB_EVENT_BASE on. 0 or -errno. */
 int maps_stats_reasons(const struct maps_table *t, struct nlb_reasons *ret);
 
 /*
- * Counters of all VIPs, by number, in a new array of max_vips: one system call
- * however many VIPs there are. NULL when out of memory or refused.
+ * Counters of all VIPs, services or backends, by number, in a new array of
+ * max_... + 1: one system call however many there are. NULL when out of memory or refused.
  */
 struct nlb_counters *maps_stats_all_vips(const struct maps_table *t);
+struct nlb_counters *maps_stats_all_services(const struct maps_table *t);
+struct nlb_counters *maps_stats_all_backends(const struct maps_table *t);
 
 #endif

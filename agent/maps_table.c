@@ -1,35 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The state of the maps as structs, and how a change gets from these into the
- * maps without a packet ever meeting half of it:
+ * The state of the maps as structs: lists, VIPs, and what time does. How a
+ * change gets into the maps without a packet ever meeting half of it:
  *
- * - A new ring is written to a free place; then the service's word in
- *   nlb_ring_of is stored, which is the switch; then the old ring is retired.
- * - A new service has its ring in nlb_ring_of before its key enters the hash.
- * - An element that leaves a hash map may be reused by the kernel at once for
- *   the next one that enters, while a program still reads the old one. So
- *   nothing enters a hash map in the epoch in which something has left one.
+ * - A VIP or service is written under a number that nothing refers to; then
+ *   its word in the directory is stored. It goes the other way round, and
+ *   its number rests for a grace period.
+ * - A service's ring is switched by one store (maps_table_svc.c).
+ * - Flags of a VIP are one word.
  *
  * Everything that a change needs is allocated before the first write.
  */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdio.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
 #include "maps_stats.h"
 #include "maps_table.h"
 #include "util.h"
 
+/* So much at a time: a few milliseconds. */
+#define AGE_SLOTS   (1u << 20)
+#define AGE_BUCKETS (1u << 18)
+#define AGE_GONE    4096u
+
 /* ---- looking up ---- */
 
-void maps_table_key(struct nlb_svc_key *ret, const struct addr *vip, uint8_t protocol,
+void maps_table_key(struct maps_svc_key *ret, const struct addr *vip, uint8_t protocol,
 		    uint16_t port)
 {
-	*ret = (struct nlb_svc_key){
+	*ret = (struct maps_svc_key){
 		.port = {(uint8_t)(port >> 8), (uint8_t)port},
 		.protocol = protocol,
 	};
@@ -44,7 +45,7 @@ struct maps_vip *maps_table_vip(const struct maps_table *t, const struct addr *a
 	return vip;
 }
 
-struct maps_svc *maps_table_svc(const struct maps_table *t, const struct nlb_svc_key *key)
+struct maps_svc *maps_table_svc(const struct maps_table *t, const struct maps_svc_key *key)
 {
 	struct maps_svc *svc;
 
@@ -52,31 +53,51 @@ struct maps_svc *maps_table_svc(const struct maps_table *t, const struct nlb_svc
 	return svc;
 }
 
-/* ---- the hash maps ---- */
-
-/* To be called before an element enters a hash map. */
-static int hash_settle(struct maps_table *t)
+int maps_table_member_cmp(const void *a, const void *b)
 {
-	return t->hash_epoch >= t->grace.epoch ? maps_grace_wait(&t->grace) : 0;
+	const struct maps_member *x = a, *y = b;
+
+	return addr_cmp(&x->addr, &y->addr);
 }
 
-/* An element has left a hash map. */
-static void hash_left(struct maps_table *t)
+struct maps_member *maps_table_member(const struct maps_svc *svc, const struct addr *a)
 {
-	t->hash_epoch = t->grace.epoch;
+	const struct maps_member key = {.addr = *a};
+
+	if (!svc->n_members)
+		return NULL;
+	return bsearch(&key, svc->members, svc->n_members, sizeof(key), maps_table_member_cmp);
 }
 
-static int hash_put(int fd, const void *key, const void *value, uint64_t flags)
+/* ---- directories ---- */
+
+uint64_t maps_table_vip_hash(const struct nlb_vip *vip)
 {
-	return bpf_map_update_elem(fd, key, value, flags) < 0 ? -errno : 0;
+	uint64_t word[2];
+
+	memcpy(word, vip->addr, sizeof(word));
+	return nlb_dir_vip(word[0], word[1], vip->plen);
 }
 
-static int hash_del(struct maps_table *t, int fd, const void *key)
+static uint64_t vip_hash(const void *user, uint32_t number)
 {
-	if (bpf_map_delete_elem(fd, key) < 0 && errno != ENOENT)
-		return -errno;
-	hash_left(t);
-	return 0;
+	const struct maps_table *t = user;
+
+	return maps_table_vip_hash(&t->bpf->vips[number]);
+}
+
+static uint64_t svc_hash(const void *user, uint32_t number)
+{
+	const struct maps_table *t = user;
+
+	return nlb_dir_svc(t->bpf->services[number].key);
+}
+
+static int settle(void *user)
+{
+	struct maps_table *t = user;
+
+	return maps_grace_wait(&t->grace);
 }
 
 /* ---- the structs ---- */
@@ -84,7 +105,10 @@ static int hash_del(struct maps_table *t, int fd, const void *key)
 int maps_table_add_vip(struct maps_table *t, struct maps_vip *vip)
 {
 	HASH_ADD(hh, t->vips, addr, sizeof(vip->addr), vip);
-	return HASH_ADDED(hh, vip) ? 0 : -ENOMEM;
+	if (!HASH_ADDED(hh, vip))
+		return -ENOMEM;
+	t->vip_of[vip->number] = vip;
+	return 0;
 }
 
 int maps_table_add_svc(struct maps_table *t, struct maps_svc *svc)
@@ -103,6 +127,7 @@ int maps_table_add_svc(struct maps_table *t, struct maps_svc *svc)
 		return -ENOMEM;
 	svc->pos = t->n_all;
 	t->all[t->n_all++] = svc;
+	t->svc_of[svc->number] = svc;
 	svc->next = svc->vip->services;
 	svc->vip->services = svc;
 	return 0;
@@ -110,12 +135,11 @@ int maps_table_add_svc(struct maps_table *t, struct maps_svc *svc)
 
 static void svc_free(struct maps_svc *svc)
 {
-	free(svc->backends);
-	free(svc->numbers);
+	free(svc->members);
 	free(svc);
 }
 
-static void svc_forget(struct maps_table *t, struct maps_svc *svc)
+void maps_table_forget_svc(struct maps_table *t, struct maps_svc *svc)
 {
 	struct maps_svc **at = &svc->vip->services;
 
@@ -124,26 +148,51 @@ static void svc_forget(struct maps_table *t, struct maps_svc *svc)
 	*at = svc->next;
 	t->all[svc->pos] = t->all[--t->n_all];
 	t->all[svc->pos]->pos = svc->pos;
+	t->svc_of[svc->number] = NULL;
 	HASH_DELETE(hh, t->services, svc);
 	svc_free(svc);
 }
 
 static void vip_free(struct maps_table *t, struct maps_vip *vip)
 {
+	t->vip_of[vip->number] = NULL;
 	HASH_DELETE(hh, t->vips, vip);
 	free(vip);
 }
 
-int maps_table_init(struct maps_table *t, struct maps_bpf *bpf, struct neigh *neigh)
+static int init_parts(struct maps_table *t, struct maps_hops *hops)
+{
+	struct maps_bpf *bpf = t->bpf;
+	const struct config *cfg = bpf->cfg;
+	int r;
+
+	t->vip_dir = (struct maps_dir){bpf->vip_dir, bpf->vip_buckets - 1, vip_hash, settle, t};
+	t->svc_dir = (struct maps_dir){bpf->svc_dir, bpf->svc_buckets - 1, svc_hash, settle, t};
+	t->flows = (struct maps_flows){.buckets = bpf->flows,
+				       .n = bpf->flow_buckets,
+				       .idle = maps_flows_ticks(cfg->flow_idle_s)};
+	t->quic = (struct maps_quic){.fd = bpf->quic_ids_fd, .grace = &t->grace};
+	t->prefixes.config = bpf->config;
+	t->vip_of = calloc(cfg->max_vips + 1u, sizeof(*t->vip_of));
+	t->svc_of = calloc(cfg->max_services + 1u, sizeof(*t->svc_of));
+	if (!t->vip_of || !t->svc_of)
+		return -ENOMEM;
+	r = maps_grace_init(&t->grace);
+	if (r == 0)
+		r = maps_gones_init(&t->gones, bpf->gone_fd, cfg->max_services);
+	if (r == 0)
+		r = maps_backends_init(&t->backends, bpf, &t->grace, hops, &t->flows, &t->gones);
+	if (r == 0)
+		r = maps_rings_init(&t->rings, bpf, &t->backends, &t->grace);
+	return r;
+}
+
+int maps_table_init(struct maps_table *t, struct maps_bpf *bpf, struct maps_hops *hops)
 {
 	int r;
 
 	*t = (struct maps_table){.bpf = bpf};
-	r = maps_grace_init(&t->grace);
-	if (r == 0)
-		r = maps_backends_init(&t->backends, bpf, &t->grace, neigh);
-	if (r == 0)
-		r = maps_rings_init(&t->rings, bpf, &t->grace);
+	r = init_parts(t, hops);
 	if (r == 0)
 		r = maps_adopt(t);
 	/* What the last agent had taken out may still be in use by a program. */
@@ -162,367 +211,114 @@ void maps_table_done(struct maps_table *t)
 	free(t->all);
 	while (t->vips)
 		vip_free(t, t->vips);
+	free(t->vip_of);
+	free(t->svc_of);
 	maps_numbers_done(&t->vip_numbers);
 	maps_numbers_done(&t->svc_numbers);
 	maps_rings_done(&t->rings);
 	maps_backends_done(&t->backends);
+	maps_gones_done(&t->gones);
 	maps_grace_done(&t->grace);
 	*t = (struct maps_table){};
 }
 
 /* ---- VIPs ---- */
 
-static int vip_new(struct maps_table *t, const struct addr *a, uint32_t flags)
+void maps_table_vip_flags(struct maps_table *t, const struct maps_vip *vip)
 {
-	struct maps_vip *vip = calloc(1, sizeof(*vip));
-	struct nlb_vip value = {.flags = flags};
+	uint32_t flags = vip->flags;
+
+	for (const struct maps_svc *svc = vip->services; svc; svc = svc->next)
+		if (!svc->key.port[0] && !svc->key.port[1])
+			flags |= svc->key.protocol == IPPROTO_TCP ? NLB_VIP_F_ALL_TCP
+								  : NLB_VIP_F_ALL_UDP;
+	__atomic_store_n(&t->bpf->vips[vip->number].flags, flags, __ATOMIC_RELEASE);
+}
+
+/* Under a number that is its own already. */
+static int vip_publish(struct maps_table *t, struct maps_vip *vip)
+{
+	struct nlb_vip *entry = &t->bpf->vips[vip->number];
 	int r;
 
+	r = maps_stats_clear(t->bpf->vip_stats_fd, vip->number);
+	if (r < 0)
+		return r;
+	*entry = (struct nlb_vip){.flags = vip->flags, .plen = vip->plen};
+	memcpy(entry->addr, vip->addr.b, sizeof(entry->addr));
+	r = maps_table_add_vip(t, vip);
+	if (r < 0)
+		return r;
+	r = maps_dir_insert(&t->vip_dir, maps_table_vip_hash(entry), vip->number);
+	if (r < 0) {
+		t->vip_of[vip->number] = NULL;
+		HASH_DELETE(hh, t->vips, vip);
+		return r;
+	}
+	maps_prefixes_add(&t->prefixes, &vip->addr, vip->plen);
+	maps_prefixes_write(&t->prefixes);
+	return 0;
+}
+
+int maps_table_vip_set(struct maps_table *t, const struct addr *a, uint8_t plen, uint32_t flags)
+{
+	struct maps_vip *vip = maps_table_vip(t, a);
+	int r;
+
+	flags &= NLB_VIP_F_PASS_UNKNOWN;
+	if (vip) {
+		if (vip->plen != plen)
+			return -EEXIST;
+		vip->flags = flags;
+		maps_table_vip_flags(t, vip);
+		return 0;
+	}
+	if (!maps_prefix_valid(a, plen))
+		return -EINVAL;
+	if (!maps_prefixes_fit(&t->prefixes, a, plen))
+		return -ENOSPC;
+	vip = calloc(1, sizeof(*vip));
 	if (!vip)
 		return -ENOMEM;
 	vip->addr = *a;
+	vip->plen = plen;
 	vip->flags = flags;
 	r = maps_numbers_get(&t->vip_numbers, &t->grace, &vip->number);
-	if (r < 0) {
-		free(vip);
-		return r;
-	}
-	value.index = vip->number;
-	r = maps_table_add_vip(t, vip);
-	if (r < 0) {
+	if (r == 0) {
+		r = vip_publish(t, vip);
+		if (r == 0)
+			return 0;
 		maps_numbers_put(&t->vip_numbers, &t->grace, vip->number);
-		free(vip);
-		return r;
 	}
-	r = maps_stats_clear(t->bpf->vip_stats_fd, vip->number);
-	if (r == 0)
-		r = hash_settle(t);
-	if (r == 0)
-		r = hash_put(t->bpf->vips_fd, a->b, &value, BPF_NOEXIST);
-	if (r == 0)
-		return 0;
-	maps_numbers_put(&t->vip_numbers, &t->grace, vip->number);
-	vip_free(t, vip);
+	free(vip);
 	return r;
-}
-
-int maps_table_vip_set(struct maps_table *t, const struct addr *a, uint32_t flags)
-{
-	struct maps_vip *vip = maps_table_vip(t, a);
-	struct nlb_vip value = {.flags = flags};
-	int r;
-
-	if (!vip)
-		return vip_new(t, a, flags);
-	if (vip->flags == flags)
-		return 0;
-	/* Replacing makes the old element free, as removing does. */
-	value.index = vip->number;
-	r = hash_settle(t);
-	if (r == 0)
-		r = hash_put(t->bpf->vips_fd, a->b, &value, BPF_EXIST);
-	if (r < 0)
-		return r;
-	hash_left(t);
-	vip->flags = flags;
-	return 0;
 }
 
 int maps_table_vip_del(struct maps_table *t, struct maps_vip *vip)
 {
-	int r;
+	const struct nlb_vip *entry = &t->bpf->vips[vip->number];
 
 	while (vip->services) {
-		r = maps_table_svc_del(t, vip->services);
+		int r = maps_table_svc_del(t, vip->services);
+
 		if (r < 0)
 			return r;
 	}
-	r = hash_del(t, t->bpf->vips_fd, vip->addr.b);
-	if (r < 0)
-		return r;
+	maps_dir_remove(&t->vip_dir, maps_table_vip_hash(entry), vip->number);
+	maps_prefixes_remove(&t->prefixes, &vip->addr, vip->plen);
+	maps_prefixes_write(&t->prefixes);
 	maps_numbers_put(&t->vip_numbers, &t->grace, vip->number);
 	vip_free(t, vip);
 	return 0;
 }
 
-/* ---- services ---- */
+/* ---- time ---- */
 
-/* The switch. */
-static void store_ring(struct maps_table *t, uint32_t number, struct nlb_ring ring)
+void maps_table_age(struct maps_table *t, uint64_t now_ns)
 {
-	union {
-		struct nlb_ring ring;
-		uint64_t word;
-	} u = {.ring = ring};
+	uint32_t tick = maps_gen_tick(now_ns), idle = t->flows.idle;
 
-	_Static_assert(sizeof(u.ring) == sizeof(u.word), "one store");
-	__atomic_store_n((uint64_t *)&t->bpf->ring_of[number], u.word, __ATOMIC_RELEASE);
-}
-
-static void put_backends(struct maps_table *t, const uint32_t *numbers, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		maps_backends_put(&t->backends, numbers[i]);
-}
-
-/* References to all, or to none. */
-static int get_backends(struct maps_table *t, const struct maglev_backend *b, size_t n,
-			uint32_t *numbers)
-{
-	for (size_t i = 0; i < n; i++) {
-		int r = maps_backends_get(&t->backends, &b[i].addr, &numbers[i]);
-
-		if (r < 0) {
-			put_backends(t, numbers, i);
-			return r;
-		}
-	}
-	return 0;
-}
-
-static int backend_cmp(const void *a, const void *b)
-{
-	const struct maglev_backend *x = a, *y = b;
-
-	return addr_cmp(&x->addr, &y->addr);
-}
-
-static bool same_backends(const struct maps_svc *svc, const struct maglev_backend *b, size_t n,
-			  uint32_t ring_size)
-{
-	if (svc->n_backends != n || svc->ring.size != (n ? ring_size : 0))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (addr_cmp(&svc->backends[i].addr, &b[i].addr) != 0 ||
-		    svc->backends[i].weight != b[i].weight)
-			return false;
-	return true;
-}
-
-/* A new set of backends, with its numbers, on its way into a service. */
-struct change {
-	struct maglev_backend *backends;
-	uint32_t *numbers;
-	size_t n;
-	struct nlb_ring ring;
-	bool held; /* the backends are referenced */
-};
-
-static void change_done(struct maps_table *t, struct change *c)
-{
-	if (c->held)
-		put_backends(t, c->numbers, c->n);
-	free(c->backends);
-	free(c->numbers);
-}
-
-static int change_init(struct maps_table *t, struct change *c, const struct maglev_backend *b,
-		       size_t n, char reason[static MSG_REASON_LEN])
-{
-	int r;
-
-	*c = (struct change){.n = n};
-	c->backends = calloc(MAX2(n, (size_t)1), sizeof(*c->backends));
-	c->numbers = calloc(MAX2(n, (size_t)1), sizeof(*c->numbers));
-	if (!c->backends || !c->numbers) {
-		change_done(t, c);
-		return -ENOMEM;
-	}
-	if (n)
-		memcpy(c->backends, b, n * sizeof(*b));
-	r = get_backends(t, b, n, c->numbers);
-	if (r < 0) {
-		snprintf(reason, MSG_REASON_LEN,
-			 r == -ENOSPC ? "max-backends (%u) reached" : "no backend number (of %u)",
-			 t->backends.max);
-		change_done(t, c);
-		return r;
-	}
-	c->held = true;
-	return 0;
-}
-
-/* The service takes over what the change holds; what it had goes. */
-static void change_apply(struct maps_table *t, struct change *c, struct maps_svc *svc)
-{
-	put_backends(t, svc->numbers, svc->n_backends);
-	free(svc->numbers);
-	free(svc->backends);
-	svc->backends = TAKE_PTR(c->backends);
-	svc->numbers = TAKE_PTR(c->numbers);
-	svc->n_backends = c->n;
-	c->held = false;
-	svc->ring = c->ring;
-	svc->digest = maps_rings_digest(&t->rings, &t->backends, svc->ring);
-}
-
-static int change_ring(struct maps_table *t, struct change *c, const struct maps_svc *old,
-		       uint32_t size, char reason[static MSG_REASON_LEN])
-{
-	int r;
-
-	if (!c->n)
-		return 0;
-	r = maps_rings_compute(&t->rings, c->backends, c->numbers, c->n, size);
-	if (r < 0) {
-		snprintf(reason, MSG_REASON_LEN, "no ring of %u slots for %zu backends: %s", size,
-			 c->n, strerror(-r));
-		return r;
-	}
-	if (old && maps_rings_same(&t->rings, old->ring, size)) {
-		c->ring = old->ring;
-		return 0;
-	}
-	r = maps_rings_write(&t->rings, size, &c->ring);
-	if (r == -ENOSPC)
-		snprintf(reason, MSG_REASON_LEN, "ring-slots (%u) used up: %u in use, %u wanted",
-			 t->rings.pool.slots, t->rings.pool.used, size);
-	return r;
-}
-
-static int svc_new(struct maps_table *t, const struct nlb_svc_key *key, struct maps_vip *vip,
-		   struct change *c, struct maps_svc **ret, char reason[static MSG_REASON_LEN])
-{
-	struct maps_svc *svc = calloc(1, sizeof(*svc));
-	struct nlb_service value = {.vip_index = vip->number};
-	int r;
-
-	if (!svc)
-		return -ENOMEM;
-	svc->key = *key;
-	svc->vip = vip;
-	r = maps_numbers_get(&t->svc_numbers, &t->grace, &svc->number);
-	if (r < 0) {
-		if (r == -ENOSPC)
-			snprintf(reason, MSG_REASON_LEN, "max-services (%u) reached",
-				 t->bpf->cfg->max_services);
-		free(svc);
-		return r;
-	}
-	value.number = svc->number;
-	store_ring(t, svc->number, c->ring);
-	r = hash_settle(t);
-	if (r == 0)
-		r = maps_table_add_svc(t, svc);
-	if (r < 0) {
-		maps_numbers_put(&t->svc_numbers, &t->grace, svc->number);
-		svc_free(svc);
-		return r;
-	}
-	r = hash_put(t->bpf->services_fd, key, &value, BPF_NOEXIST);
-	if (r < 0) {
-		maps_numbers_put(&t->svc_numbers, &t->grace, svc->number);
-		svc_forget(t, svc);
-		return r;
-	}
-	change_apply(t, c, svc);
-	*ret = svc;
-	return 0;
-}
-
-/* What the kernel says is in the maps, against what should be. */
-static int read_back(const struct maps_table *t, const struct maps_svc *svc)
-{
-	const struct nlb_ring *ring = &t->bpf->ring_of[svc->number];
-	struct nlb_service value;
-	struct nlb_vip vip;
-
-	if (bpf_map_lookup_elem(t->bpf->vips_fd, svc->key.vip, &vip) < 0 ||
-	    bpf_map_lookup_elem(t->bpf->services_fd, &svc->key, &value) < 0)
-		return -errno;
-	if (vip.index != svc->vip->number || value.number != svc->number ||
-	    value.vip_index != svc->vip->number || ring->base != svc->ring.base ||
-	    ring->size != svc->ring.size)
-		return -EIO;
-	for (size_t i = 0; i < svc->n_backends; i++)
-		if (memcmp(t->bpf->backends[svc->numbers[i]].addr, svc->backends[i].addr.b,
-			   sizeof(svc->backends[i].addr.b)) != 0)
-			return -EIO;
-	return 0;
-}
-
-static int svc_apply(struct maps_table *t, const struct nlb_svc_key *key, struct change *c,
-		     struct maps_svc *svc, struct maps_svc **ret,
-		     char reason[static MSG_REASON_LEN])
-{
-	struct maps_vip *vip;
-	struct nlb_ring old;
-	struct addr a;
-
-	if (!svc) {
-		memcpy(a.b, key->vip, sizeof(a.b));
-		vip = maps_table_vip(t, &a);
-		if (vip)
-			return svc_new(t, key, vip, c, ret, reason);
-		if (t->vip_numbers.n)
-			snprintf(reason, MSG_REASON_LEN, "the VIP is not set");
-		else
-			snprintf(reason, MSG_REASON_LEN, "max-vips (%u) reached",
-				 t->bpf->cfg->max_vips);
-		return -ENOENT;
-	}
-	old = svc->ring;
-	*ret = svc;
-	if (old.base != c->ring.base || old.size != c->ring.size) {
-		store_ring(t, svc->number, c->ring);
-		maps_rings_retire(&t->rings, old);
-	}
-	change_apply(t, c, svc);
-	return 0;
-}
-
-int maps_table_svc_set(struct maps_table *t, const struct nlb_svc_key *key, uint32_t ring_size,
-		       struct maglev_backend *b, size_t n, struct maps_svc **ret,
-		       char reason[static MSG_REASON_LEN])
-{
-	struct maps_svc *svc = maps_table_svc(t, key);
-	struct nlb_ring old = svc ? svc->ring : (struct nlb_ring){};
-	struct change c;
-	int r;
-
-	reason[0] = '\0';
-	if (n)
-		qsort(b, n, sizeof(*b), backend_cmp);
-	if (svc && same_backends(svc, b, n, ring_size)) {
-		*ret = svc;
-		r = 0;
-		goto check;
-	}
-	r = change_init(t, &c, b, n, reason);
-	if (r == 0) {
-		r = change_ring(t, &c, svc, ring_size, reason);
-		if (r == 0) {
-			r = svc_apply(t, key, &c, svc, ret, reason);
-			if (r < 0 && c.ring.size)
-				maps_rings_retire(&t->rings, c.ring);
-		}
-		change_done(t, &c);
-	}
-	if (r == 0)
-		r = !svc || old.base != (*ret)->ring.base || old.size != (*ret)->ring.size;
-check:
-	if (r >= 0) {
-		int err = read_back(t, *ret);
-
-		if (err < 0) {
-			snprintf(reason, MSG_REASON_LEN, "the maps read back differently");
-			r = err;
-		}
-	}
-	if (r < 0 && !reason[0])
-		snprintf(reason, MSG_REASON_LEN, "writing the maps: %s", strerror(-r));
-	return r;
-}
-
-int maps_table_svc_del(struct maps_table *t, struct maps_svc *svc)
-{
-	int r = hash_del(t, t->bpf->services_fd, &svc->key);
-
-	if (r < 0)
-		return r;
-	maps_rings_retire(&t->rings, svc->ring);
-	put_backends(t, svc->numbers, svc->n_backends);
-	maps_numbers_put(&t->svc_numbers, &t->grace, svc->number);
-	svc_forget(t, svc);
-	return 0;
+	maps_rings_age(&t->rings, tick, idle, AGE_SLOTS);
+	maps_flows_sweep(&t->flows, now_ns, AGE_BUCKETS);
+	maps_gones_expire(&t->gones, tick, idle + MAPS_FLOWS_ROUND_TICKS, AGE_GONE);
 }

@@ -18,7 +18,7 @@
 
 enum msg_type {
 	/* parent -> maps */
-	MSG_MAPS_VIP_SET = 1, /* struct msg_vip */
+	MSG_MAPS_VIP_SET = 1, /* struct msg_vip; of another plen: a new VIP, without services */
 	MSG_MAPS_VIP_DEL,     /* struct msg_vip: the VIP and all its services */
 	MSG_MAPS_SVC_SET,     /* struct msg_svc + n_backends * struct msg_backend */
 	MSG_MAPS_SVC_DEL,     /* struct msg_svc, n_backends 0 */

@@ -104,6 +104,18 @@ int ring_pool_alloc(struct ring_pool *p, uint32_t size, uint32_t *ret_base)
 	return -ENOSPC;
 }
 
+int ring_pool_split(struct ring_pool *p)
+{
+	int r;
+
+	/* The extent counts twice now: the list of free ones may get one longer for it. */
+	p->n_used++;
+	r = make_room(p);
+	if (r < 0)
+		p->n_used--;
+	return r;
+}
+
 /* The first free extent that ends behind base; n_free when there is none. */
 static size_t find(const struct ring_pool *p, uint32_t base)
 {

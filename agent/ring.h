@@ -40,6 +40,12 @@ int ring_pool_alloc(struct ring_pool *p, uint32_t size, uint32_t *ret_base);
 int ring_pool_take(struct ring_pool *p, uint32_t base, uint32_t size);
 
 /*
+ * An allocated extent is to be two from now on, each of them given back by
+ * itself; where it is cut is the caller's to know, but at an even slot. 0 or -ENOMEM.
+ */
+int ring_pool_split(struct ring_pool *p);
+
+/*
  * Gives an allocated extent back. Cannot fail: room for the list's growth was
  * made when it was allocated.
  */
