@@ -5,9 +5,9 @@
  * all flows of a backend number are cleared before that number is another
  * backend's.
  *
- * The program writes at the same time. Entries are cleared by compare-and-swap, and
- * the program changes an entry only so, too: none comes back, and none that is
- * newer is lost.
+ * The program loads and stores whole words at the same time. What is cleared as idle
+ * may be back at once, for then it was not. What is purged stays away: no
+ * program that began after the backend's last service gave it up stores its number.
  */
 #ifndef NLB_AGENT_MAPS_FLOW_H
 #define NLB_AGENT_MAPS_FLOW_H
@@ -44,7 +44,7 @@ uint32_t maps_flows_sweep(struct maps_flows *f, uint64_t now_ns, uint32_t max);
 
 /*
  * Clears all flows of the backends that gone[number] marks, for numbers up to
- * n. Nothing may create such flows any more. Returns how many were cleared.
+ * n. A grace period must have passed since it was nobody's. Returns how many were cleared.
  */
 uint32_t maps_flows_purge(struct maps_flows *f, const bool *gone, uint32_t n);
 

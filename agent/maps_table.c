@@ -11,6 +11,7 @@
  *
  * Everything that a change needs is allocated before the first write.
  */
+#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -76,7 +77,7 @@ uint64_t maps_table_vip_hash(const struct nlb_vip *vip)
 	uint64_t word[2];
 
 	memcpy(word, vip->addr, sizeof(word));
-	return nlb_dir_vip(word[0], word[1], vip->plen);
+	return nlb_dir_vip(be64toh(word[0]), be64toh(word[1]), vip->plen);
 }
 
 static uint64_t vip_hash(const void *user, uint32_t number)

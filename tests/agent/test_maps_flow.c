@@ -120,7 +120,7 @@ struct writer {
 	bool stop;
 };
 
-/* Refreshes flows of backend 3 and 4, as a packet does; makes new ones of 4 where there is room. */
+/* Refreshes flows of backend 4 as a packet does, with plain stores; makes new ones where there is room. */
 static void *write_all(void *arg)
 {
 	struct writer *w = arg;
@@ -128,10 +128,11 @@ static void *write_all(void *arg)
 	for (uint32_t n = 0; !__atomic_load_n(&w->stop, __ATOMIC_RELAXED); n++) {
 		uint64_t *at = (uint64_t *)&buckets[n % BUCKETS].flow[n / BUCKETS % NLB_FLOW_WAYS];
 		uint64_t was = __atomic_load_n(at, __ATOMIC_RELAXED);
-		uint64_t now = flow(1, n >> 12, NLB_FLOW_OPEN, was ? NLB_FLOW_BACKEND(was) : 4);
 
-		w->refreshed += __atomic_compare_exchange_n(at, &was, now, false, __ATOMIC_RELAXED,
-							    __ATOMIC_RELAXED);
+		if (NLB_FLOW_BACKEND(was) == 3)
+			continue;
+		__atomic_store_n(at, flow(1, n >> 12, NLB_FLOW_OPEN, 4), __ATOMIC_RELAXED);
+		__atomic_add_fetch(&w->refreshed, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }

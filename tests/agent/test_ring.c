@@ -101,6 +101,13 @@ static void test_random_history(void **state _unused_)
 				taken[s] = true;
 			}
 			held[n++] = (struct ring_extent){base, size};
+			if (size > 2 && n < HELD && rand() % 2) {
+				uint32_t first = 2 + (uint32_t)rand() % (size - 2) / 2 * 2;
+
+				assert_int_equal(ring_pool_split(&p), 0);
+				held[n - 1].size = first;
+				held[n++] = (struct ring_extent){base + first, size - first};
+			}
 		} else if (n) {
 			size_t i = (size_t)rand() % n;
 

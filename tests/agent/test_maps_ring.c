@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Rings in the maps, by way of services that use them: generations, sharing, aging,
+ * and that every slot of nlb_rings comes back.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "table_fixture.h"
+#include "util.h"
+
+#define RING 251u
+#define EVEN 252u
+#define VIP  "192.0.2.1"
+#define IDLE 920u /* seconds: more than flow-idle and a tick or two */
+
+static struct table_fx fx;
+
+static int setup(void **state)
+{
+	int r = table_fx_setup(&fx);
+
+	(void)state;
+	if (fx.possible)
+		table_fx_vip(&fx, VIP);
+	return r;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return table_fx_teardown(&fx);
+}
+
+static struct maps_svc *set(uint16_t port, const char *backends, int result)
+{
+	return table_fx_set(&fx, VIP, port, RING, backends, result);
+}
+
+/* Slots that are neither free nor waiting for a grace period. */
+static uint32_t in_use(void)
+{
+	uint32_t n = fx.table.rings.pool.used;
+
+	for (size_t i = 0; i < fx.table.rings.n_retired; i++)
+		n -= (fx.table.rings.retired[i].size + 1) & ~1u;
+	return n;
+}
+
+static void assert_in_maps(const struct maps_svc *svc)
+{
+	const struct nlb_service *e = &fx.bpf.services[svc->number];
+
+	assert_int_equal(e->ring.base, svc->ring->place.base);
+	assert_int_equal(e->ring.size, svc->ring->place.size);
+	assert_ptr_equal(svc->ring->gen.slot, fx.bpf.slots + e->ring.base);
+	if (svc->ring->gen.recent)
+		assert_ptr_equal(svc->ring->gen.old, svc->ring->gen.slot + EVEN);
+}
+
+static void test_a_backend_comes(void **state _unused_)
+{
+	struct maps_svc *svc;
+	uint32_t first[RING], recent;
+
+	TABLE_FX_NEEDED(&fx);
+	svc = set(80, "11 12", 1);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_STABLE), RING);
+	assert_null(svc->ring->gen.when);
+	assert_int_equal(in_use(), EVEN);
+	memcpy(first, svc->ring->gen.slot, sizeof(first));
+
+	svc = set(80, "11 12 13", 1);
+	assert_in_maps(svc);
+	recent = table_fx_count(svc, NLB_SLOT_RECENT);
+	assert_true(recent >= RING / 3 - 2 && recent < RING / 2);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_STABLE), RING - recent);
+	assert_int_equal(in_use(), 2 * EVEN);
+	for (uint32_t i = 0; i < RING; i++)
+		if (maps_gen_mode(svc->ring->gen.slot[i]) == NLB_SLOT_RECENT)
+			assert_int_equal(svc->ring->gen.old[i], first[i]);
+		else
+			assert_int_equal(svc->ring->gen.slot[i], first[i]);
+	assert_int_equal(table_fx_gone(&fx), 0);
+
+	/* It goes again: flows of the others are where they were; some of its own may be remembered. */
+	svc = set(80, "11 12", 1);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), recent);
+	assert_int_equal(in_use(), EVEN);
+	for (uint32_t i = 0; i < RING; i++)
+		assert_int_equal(maps_gen_backend(svc->ring->gen.slot[i]), first[i]);
+	assert_true(table_fx_is_gone(&fx, svc, 13));
+}
+
+static void test_draining(void **state _unused_)
+{
+	struct maps_svc *svc;
+	uint32_t drained;
+
+	TABLE_FX_NEEDED(&fx);
+	set(80, "11 12 13", 1);
+	svc = set(80, "11 12 13:0", 1);
+	assert_int_equal(svc->n_members, 3);
+	assert_int_equal(svc->n_enabled, 2);
+	drained = table_fx_number(&fx, 13);
+	assert_true(drained > 0);
+	for (uint32_t i = 0; i < RING; i++)
+		assert_int_not_equal(maps_gen_backend(svc->ring->gen.slot[i]), drained);
+	assert_true(table_fx_count(svc, NLB_SLOT_RECENT) >= RING / 3 - 2);
+	assert_int_equal(table_fx_gone(&fx), 0);
+	/* All drain: no slot has a backend, and flows go on. */
+	svc = set(80, "11:0 12:0 13:0", 1);
+	assert_int_equal(svc->n_enabled, 0);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_RECENT), RING);
+	for (uint32_t i = 0; i < RING; i++) {
+		assert_int_equal(maps_gen_backend(svc->ring->gen.slot[i]), NLB_BACKEND_NONE);
+		assert_int_not_equal(svc->ring->gen.old[i], NLB_BACKEND_NONE);
+	}
+	/* It goes for good. */
+	svc = set(80, "11:0 12:0", 1);
+	assert_true(table_fx_is_gone(&fx, svc, 13));
+	svc = set(80, "", 1);
+	assert_null(svc->ring);
+	assert_int_equal(fx.bpf.services[svc->number].ring.size, 0);
+	assert_int_equal(table_fx_gone(&fx), 3);
+	assert_int_equal(in_use(), 0);
+	/* A first ring of nothing but draining ones is no special case. */
+	svc = set(81, "14:0", 1);
+	assert_int_equal(svc->ring->place.size, RING);
+	svc = set(81, "14:1", 1);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_STABLE), RING);
+}
+
+static void test_aging(void **state _unused_)
+{
+	struct maps_svc *svc;
+	uint32_t recent, used = 0;
+
+	TABLE_FX_NEEDED(&fx);
+	set(80, "11 12", 1);
+	svc = set(80, "11 12 13", 1);
+	recent = table_fx_count(svc, NLB_SLOT_RECENT);
+	table_fx_age(&fx, 800);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_RECENT), recent);
+	table_fx_age(&fx, IDLE);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), recent);
+	/* The second ring is not needed any more, but a program may still be looking at it. */
+	assert_int_equal(in_use(), EVEN);
+	assert_int_equal(fx.table.rings.pool.used, 3 * EVEN);
+	assert_null(svc->ring->gen.old);
+	/* One that is used stays as it is; in place. */
+	while (maps_gen_mode(svc->ring->gen.slot[used]) != NLB_SLOT_LINGER)
+		used++;
+	svc->ring->gen.slot[used] |= NLB_SLOT_USED;
+	table_fx_age(&fx, 2 * IDLE);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), 1);
+	assert_int_equal(svc->ring->gen.slot[used] & NLB_SLOT_USED, 0);
+	assert_non_null(svc->ring->gen.when);
+	table_fx_age(&fx, 3 * IDLE);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_STABLE), RING);
+	assert_null(svc->ring->gen.when);
+	assert_in_maps(svc);
+	/* And the same again does nothing; the next change finds room. */
+	set(80, "11 12 13", 0);
+	for (int i = 0; i < 20; i++)
+		set(80, i % 2 ? "11 12 13" : "11 12 13 14", 1);
+	assert_true(in_use() <= 2 * EVEN);
+}
+
+/* Rings with a past of other flows do not hold flows of those that are gone for ever. */
+static void test_gone_expires(void **state _unused_)
+{
+	struct maps_svc *svc;
+
+	TABLE_FX_NEEDED(&fx);
+	set(80, "11 12", 1);
+	svc = set(80, "11", 1);
+	assert_int_equal(table_fx_gone(&fx), 1);
+	table_fx_age(&fx, IDLE);
+	assert_int_equal(table_fx_gone(&fx), 1);
+	table_fx_age(&fx, IDLE + 120);
+	assert_int_equal(table_fx_gone(&fx), 0);
+	/* A service all of whose flows are where their slots lead has nothing to void. */
+	svc->flows_until = 0;
+	assert_null(svc->ring->gen.when);
+	set(80, "12", 1);
+	assert_int_equal(table_fx_gone(&fx), 0);
+	svc->flows_until = 0;
+	set(80, "12 11", 1);
+	assert_non_null(svc->ring->gen.when);
+	set(80, "11", 1);
+	assert_int_equal(table_fx_gone(&fx), 1);
+}
+
+static void test_sharing(void **state _unused_)
+{
+	struct maps_svc *a, *b, *c;
+	struct maps_ring *ring;
+	uint32_t slot = 0;
+
+	TABLE_FX_NEEDED(&fx);
+	a = set(80, "11 12", 1);
+	b = set(81, "12 11", 1);
+	c = set(82, "11 13", 1);
+	assert_ptr_equal(a->ring, b->ring);
+	assert_ptr_not_equal(a->ring, c->ring);
+	assert_int_equal(fx.bpf.services[a->number].ring.base,
+			 fx.bpf.services[b->number].ring.base);
+	assert_int_equal(in_use(), 2 * EVEN);
+	assert_true(a->digest == b->digest && a->digest != c->digest);
+
+	/* One goes its own way, the other follows: the same past, the same ring. */
+	ring = a->ring;
+	a = set(80, "11 12 14", 1);
+	assert_ptr_equal(b->ring, ring);
+	assert_int_equal(ring->refs, 1);
+	b = set(81, "11 12 14", 1);
+	assert_ptr_equal(a->ring, b->ring);
+	assert_int_equal(in_use(), 3 * EVEN);
+
+	/* Slots of a shared ring age as the later one's. */
+	while (maps_gen_mode(a->ring->gen.slot[slot]) != NLB_SLOT_RECENT)
+		slot++;
+	a->ring->gen.when[slot] -= 1000;
+	set(81, "11 12", 1);
+	set(81, "11 12 14", 1);
+	assert_ptr_equal(a->ring, b->ring);
+	assert_true(a->ring->gen.when[slot] >= maps_gen_tick(util_now_ns()) - 1);
+
+	/* After aging, it is found by what it is then. */
+	table_fx_age(&fx, IDLE);
+	table_fx_age(&fx, 2 * IDLE);
+	assert_int_equal(table_fx_count(a, NLB_SLOT_STABLE), RING);
+	assert_ptr_equal(set(84, "11 12 14", 1)->ring, a->ring);
+	assert_true(a->digest == b->digest);
+}
+
+/* Another size: a new beginning. */
+static void test_size_changes(void **state _unused_)
+{
+	struct maps_svc *svc;
+
+	TABLE_FX_NEEDED(&fx);
+	set(80, "11 12", 1);
+	set(80, "11 12 13", 1);
+	svc = table_fx_set(&fx, VIP, 80, 241, "11 12 13", 1);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_STABLE), 241);
+	assert_int_equal(in_use(), 242);
+	assert_int_equal(table_fx_gone(&fx), 0);
+	/* Flows may be remembered from before. */
+	svc = table_fx_set(&fx, VIP, 80, 241, "11 12", 1);
+	assert_true(table_fx_is_gone(&fx, svc, 13));
+}
+
+/* What does not fit leaves all as it was, what it had counted as well. */
+static void test_no_room(void **state _unused_)
+{
+	const struct maps_svc_conf none = {};
+	struct maps_svc_key key = table_fx_key(VIP, 80);
+	char reason[MSG_REASON_LEN];
+	struct maps_svc *svc, *other;
+	struct maps_ring *ring;
+
+	TABLE_FX_NEEDED(&fx);
+	/* 2,000 slots: a ring of 997, but not two more of them. */
+	svc = table_fx_set(&fx, VIP, 80, 997, "11 12", 1);
+	ring = svc->ring;
+	assert_int_equal(table_fx_want(&fx, &key, &none, 997, "11 12 13", &other, reason), -ENOSPC);
+	assert_non_null(strstr(reason, "ring-slots (2000) used up"));
+	assert_int_equal(table_fx_want(&fx, &key, &none, 996, "11 12 13", &other, reason), -EINVAL);
+	assert_int_equal(table_fx_want(&fx, &key, &none, 997, "11 12 12:0", &other, reason),
+			 -EINVAL);
+	assert_ptr_equal(svc->ring, ring);
+	assert_int_equal(ring->refs, 1);
+	assert_int_equal(in_use(), 998);
+	assert_int_equal(fx.table.backends.n_used, 2);
+	assert_int_equal(table_fx_gone(&fx), 0);
+	assert_in_maps(svc);
+	table_fx_set(&fx, VIP, 80, 997, "11 12", 0);
+}
+
+/* Any history, with time going on: nothing is lost, services and maps agree. */
+static void test_history(void **state _unused_)
+{
+	unsigned int seed = 3;
+	uint32_t later = 0;
+
+	TABLE_FX_NEEDED(&fx);
+	for (int i = 0; i < 1500; i++) {
+		const struct maps_svc_conf conf = {.flags = rand_r(&seed) % 20 == 0};
+		uint16_t port = (uint16_t)(1 + rand_r(&seed) % 4);
+		struct maps_svc_key key = table_fx_key(VIP, port);
+		char list[128] = "", reason[MSG_REASON_LEN];
+		struct maps_svc *svc = table_fx_svc(&fx, VIP, port);
+		int len = 0;
+
+		if (svc && rand_r(&seed) % 10 == 0) {
+			assert_int_equal(maps_table_svc_del(&fx.table, svc), 0);
+			continue;
+		}
+		for (int n = 11; n < 16; n++)
+			if (rand_r(&seed) % 3)
+				len += snprintf(list + len, sizeof(list) - (size_t)len, "%d:%d ", n,
+						rand_r(&seed) % 3);
+		assert_true(table_fx_want(&fx, &key, &conf, 61, list, &svc, reason) >= 0);
+		if (i % 10 == 0)
+			table_fx_age(&fx, later += 60);
+		for (size_t k = 0; k < fx.table.n_all; k++) {
+			svc = fx.table.all[k];
+			if (svc->ring)
+				assert_int_equal(svc->ring->place.base,
+						 fx.bpf.services[svc->number].ring.base);
+		}
+	}
+	while (fx.table.n_all)
+		assert_int_equal(maps_table_svc_del(&fx.table, fx.table.all[0]), 0);
+	assert_int_equal(in_use(), 0);
+	assert_int_equal(fx.table.rings.n_all, 0);
+	assert_null(fx.table.rings.by_content);
+	assert_null(fx.table.rings.by_base);
+	assert_int_equal(fx.table.backends.n_used, 0);
+	assert_int_equal(table_fx_gone(&fx), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_backend_comes), TEST(test_draining), TEST(test_aging),
+		TEST(test_gone_expires),    TEST(test_sharing),	 TEST(test_size_changes),
+		TEST(test_no_room),	    TEST(test_history),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
