@@ -66,7 +66,7 @@ static void vip_removing(struct nlb *nlb, struct nlb_vip *vip, bool on)
 		vip->in_removeq = false;
 	}
 	if (on) {
-		vip->removing_since_us = monotime(NULL);
+		vip->removing_since_us = nlb_now_us();
 		nlb_removeq_add_tail(&nlb->removeq, vip);
 		vip->in_removeq = true;
 	}
@@ -107,7 +107,7 @@ static void vip_settle(struct nlb *nlb, struct nlb_vip *vip)
 		       nlb_vip_state_str(vip->state), nlb_vip_state_str(state),
 		       nlb_reason_name(reason));
 		vip->state = state;
-		vip->changed_us = monotime(NULL);
+		vip->changed_us = nlb_now_us();
 	}
 
 	/* On the way to something else: the answer will be the news. */
@@ -246,7 +246,7 @@ int nlb_vip_update(struct nlb *nlb, struct nlb_feed_vip *feed)
 		vip->feed.address = feed->address;
 		vip->decision = NLB_REASON_SYNCING;
 		vip->state = NLB_VIP_WITHDRAWN;
-		vip->changed_us = monotime(NULL);
+		vip->changed_us = nlb_now_us();
 		vip->fresh = nlb->syncing;
 		nlb_vips_add(&nlb->vips, vip);
 	} else if (vip->gone) {
@@ -439,7 +439,7 @@ void nlb_route_answer(struct nlb *nlb, const struct prefix *p, enum nlb_answer a
 
 int64_t nlb_remove_expire(struct nlb *nlb)
 {
-	int64_t now = monotime(NULL);
+	int64_t now = nlb_now_us();
 	struct nlb_vip *vip;
 
 	while ((vip = nlb_removeq_first(&nlb->removeq))) {
@@ -568,9 +568,18 @@ void nlb_count(struct nlb *nlb, struct nlb_counts *ret_counts)
 	*ret_counts = counts;
 }
 
+int64_t nlb_now_us(void)
+{
+	struct timeval now;
+
+	/* What monotime() returns is only the seconds of it. */
+	monotime(&now);
+	return now.tv_sec * 1000000LL + now.tv_usec;
+}
+
 uint32_t nlb_age_s(int64_t since_us)
 {
-	return (monotime(NULL) - since_us) / 1000000;
+	return (nlb_now_us() - since_us) / 1000000;
 }
 
 const char *nlb_dataplane_str(enum nlb_dataplane dataplane)

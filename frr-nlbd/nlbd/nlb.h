@@ -2,7 +2,7 @@
 /*
  * nlbd's core: VIP table, sync, and two work queues. No I/O: the boundary files
  * (session, zebra, northbound, vty) translate one event into one call of this file, and take work
- * out of the queues. Time comes from monotime() only.
+ * out of the queues. Time comes from nlb_now_us() only.
  */
 #ifndef _FRR_NLB_H
 #define _FRR_NLB_H
@@ -138,6 +138,8 @@ extern struct nlb_vip *nlb_vip_next(struct nlb *nlb, struct nlb_vip *vip);
 /* The first VIP after address, whether address exists or not. */
 extern struct nlb_vip *nlb_vip_after(struct nlb *nlb, const struct ipaddr *address);
 extern void nlb_count(struct nlb *nlb, struct nlb_counts *ret_counts);
+/* The monotonic clock in microseconds; all times here are of it. */
+extern int64_t nlb_now_us(void);
 /* Whole seconds since a monotonic time. */
 extern uint32_t nlb_age_s(int64_t since_us);
 extern const char *nlb_dataplane_str(enum nlb_dataplane dataplane);

@@ -20,7 +20,6 @@
 
 #include "libfrr.h"
 #include "memory.h"
-#include "monotime.h"
 #include "network.h"
 
 #include "nlbd/nlb_agent.h"
@@ -85,7 +84,7 @@ static void agent_hold_expired(struct event *event)
 static void agent_hold_start(void)
 {
 	int64_t left_ms =
-		agent.nlb->cfg.hold_time_s * 1000LL - (monotime(NULL) - agent.lost_us) / 1000;
+		agent.nlb->cfg.hold_time_s * 1000LL - (nlb_now_us() - agent.lost_us) / 1000;
 
 	EVENT_OFF(agent.t_hold);
 	event_add_timer_msec(master, agent_hold_expired, NULL, MAX(left_ms, 0), &agent.t_hold);
@@ -102,7 +101,7 @@ static void agent_lost(const char *why)
 	/* A loss while already holding does not prolong the hold. */
 	if (event_is_scheduled(agent.t_hold) || agent.nlb->agent_lost || !agent.nlb->synced)
 		return;
-	agent.lost_us = monotime(NULL);
+	agent.lost_us = nlb_now_us();
 	agent.grace_used = false;
 	agent_hold_start();
 }
@@ -174,7 +173,7 @@ static const char *agent_hello(struct nlb_session *session, const struct nlb_fee
 	agent.active = session;
 	agent.sessions++;
 	session->greeted = true;
-	session->since_us = monotime(NULL);
+	session->since_us = nlb_now_us();
 	strlcpy(session->instance, msg->hello.instance, sizeof(session->instance));
 	strlcpy(session->node, msg->hello.node, sizeof(session->node));
 	zlog_notice("agent %s of node \"%s\" (pid %d) connected", session->instance, session->node,

@@ -14,7 +14,6 @@
 
 #include "libfrr.h"
 #include "memory.h"
-#include "monotime.h"
 #include "network.h"
 
 #include "nlbd/nlb.h"
@@ -237,7 +236,7 @@ struct nlb_session *nlb_session_new(int fd, const struct nlb_session_ops *ops)
 
 	session->ops = ops;
 	session->fd = fd;
-	session->since_us = monotime(NULL);
+	session->since_us = nlb_now_us();
 	session->rx_size = NLB_SESSION_RX_MIN;
 	session->rx = XMALLOC(MTYPE_NLB_SESSION_RX, session->rx_size);
 	session->tx = buffer_new(0);

@@ -18,7 +18,6 @@
 
 #include "libfrr.h"
 #include "if.h"
-#include "monotime.h"
 #include "vrf.h"
 #include "zclient.h"
 
@@ -124,7 +123,7 @@ static void zebra_orphans_expired(struct event *event)
 /* (Re)start the timer so that it fires the stale time after the start. */
 static void zebra_orphans_timer(void)
 {
-	int64_t left_ms = zeb.stale_s * 1000LL - (monotime(NULL) - zeb.start_us) / 1000;
+	int64_t left_ms = zeb.stale_s * 1000LL - (nlb_now_us() - zeb.start_us) / 1000;
 
 	if (zeb.orphans_expired)
 		return;
@@ -379,7 +378,7 @@ void nlb_zebra_init(struct nlb *nlb, struct zebra_privs_t *privs)
 {
 	zeb.nlb = nlb;
 	zeb.stale_s = zebra_stale_time();
-	zeb.start_us = monotime(NULL);
+	zeb.start_us = nlb_now_us();
 	zebra_orphans_timer();
 
 	hook_register_prio(if_real, 0, zebra_if_event);

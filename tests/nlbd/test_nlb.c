@@ -303,6 +303,19 @@ static void test_remove_expires(void **state)
 	assert_string_equal(reports(), A "=withdrawn");
 }
 
+/* Microseconds, as its name says: monotime() gives seconds. */
+static void test_clock(void **state)
+{
+	struct timespec ts;
+	int64_t before, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	before = ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+	now = nlb_now_us();
+	assert_in_range(now, before, before + 60 * 1000000LL);
+	assert_int_equal(nlb_age_s(now - 5500000), 5);
+}
+
 static void test_nexthop(void **state)
 {
 	struct ipaddr key = addr(A);
@@ -429,9 +442,9 @@ int main(void)
 		CASE(test_coalesced),	   CASE(test_replace),	     CASE(test_override),
 		CASE(test_pools),	   CASE(test_dataplane),     CASE(test_hold),
 		CASE(test_hold_in_sync),   CASE(test_zebra_answers), CASE(test_zebra_restart),
-		CASE(test_remove_expires), CASE(test_nexthop),	     CASE(test_unconfigured),
-		CASE(test_authoritative),  CASE(test_limit),	     CASE(test_walk_and_count),
-		CASE(test_orphans),
+		CASE(test_remove_expires), CASE(test_clock),	     CASE(test_nexthop),
+		CASE(test_unconfigured),   CASE(test_authoritative), CASE(test_limit),
+		CASE(test_walk_and_count), CASE(test_orphans),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
