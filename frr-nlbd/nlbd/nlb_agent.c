@@ -23,6 +23,7 @@
 #include "network.h"
 
 #include "nlbd/nlb_agent.h"
+#include "nlbd/nlb_ask.h"
 #include "nlbd/nlb_debug.h"
 #include "nlbd/nlb_memory.h"
 
@@ -238,6 +239,9 @@ static const char *agent_message(struct nlb_session *session, struct nlb_feed_ms
 			zlog_notice("agent reports its data plane %s",
 				    msg->dataplane_ok ? "ok" : "down");
 		nlb_dataplane_set(agent.nlb, msg->dataplane_ok);
+		break;
+	case NLB_FEED_ANSWER:
+		nlb_ask_answered(msg->answer.id, msg->answer.body);
 		break;
 	case NLB_FEED_UNKNOWN:
 	case NLB_FEED_HELLO:
@@ -458,6 +462,11 @@ void nlb_agent_config_changed(void)
 	}
 	if (event_is_scheduled(agent.t_hold) && !agent.grace_used)
 		agent_hold_start();
+}
+
+struct nlb_session *nlb_agent_session(void)
+{
+	return agent.active;
 }
 
 void nlb_agent_status(struct nlb_agent_status *ret_status)

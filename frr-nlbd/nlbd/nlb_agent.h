@@ -35,6 +35,9 @@ extern void nlb_agent_config_changed(void);
 /* The core's reports_queued hook. */
 extern void nlb_agent_reports_queued(void);
 
+/* The session that counts; NULL: no agent is connected. */
+extern struct nlb_session *nlb_agent_session(void);
+
 extern void nlb_agent_status(struct nlb_agent_status *ret_status);
 
 #endif /* _FRR_NLB_AGENT_H */

@@ -380,6 +380,23 @@ static int feed_parse_heartbeat(struct json_object *obj, struct nlb_feed_msg *ms
 	return feed_get_uint(obj, "seq", 0, UINT64_MAX, true, &msg->heartbeat, err);
 }
 
+/* The body is kept as it is: it is only shown. */
+static int feed_parse_answer(struct json_object *obj, struct nlb_feed_msg *msg,
+			     struct feed_err *err)
+{
+	uint64_t num = 0;
+	int ret;
+
+	msg->type = NLB_FEED_ANSWER;
+	ret = feed_get_uint(obj, "id", 1, UINT32_MAX, true, &num, err);
+	if (ret < 0)
+		return ret;
+	json_object_object_del(obj, "id");
+	msg->answer.id = num;
+	msg->answer.body = json_object_get(obj);
+	return 0;
+}
+
 static int feed_parse_sync(struct json_object *val, struct nlb_feed_msg *msg, struct feed_err *err)
 {
 	const char *str = json_object_get_string(val);
@@ -418,6 +435,7 @@ static const struct feed_key {
 	{ "vip", json_type_object, feed_parse_vip },
 	{ "gone", json_type_object, feed_parse_gone },
 	{ "heartbeat", json_type_object, feed_parse_heartbeat },
+	{ "answer", json_type_object, feed_parse_answer },
 	{ "sync", json_type_string, feed_parse_sync },
 	{ "dataplane", json_type_string, feed_parse_dataplane },
 	{ "hello", json_type_object, feed_parse_hello },
@@ -529,6 +547,8 @@ void nlb_feed_msg_done(struct nlb_feed_msg *msg)
 {
 	if (msg->type == NLB_FEED_VIP)
 		nlb_feed_vip_done(&msg->vip);
+	if (msg->type == NLB_FEED_ANSWER)
+		json_object_put(msg->answer.body);
 }
 
 const char *nlb_protocol_str(uint8_t protocol)

@@ -3,8 +3,8 @@
  * The wire form of the agent's feed: newline-delimited JSON, one object a line, one key an object.
  * Pure: text in, structs out and back; no sockets, no VIP table.
  *
- * agent -> nlbd: hello, sync, vip, gone, dataplane, heartbeat.
- * nlbd -> agent: hello, route, heartbeat, error.
+ * agent -> nlbd: hello, sync, vip, gone, dataplane, heartbeat, answer.
+ * nlbd -> agent: hello, route, heartbeat, error, ask.
  */
 #ifndef _FRR_NLB_FEED_H
 #define _FRR_NLB_FEED_H
@@ -75,6 +75,7 @@ enum nlb_feed_type {
 	NLB_FEED_GONE,
 	NLB_FEED_DATAPLANE,
 	NLB_FEED_HEARTBEAT,
+	NLB_FEED_ANSWER,
 };
 
 struct nlb_feed_msg {
@@ -90,6 +91,10 @@ struct nlb_feed_msg {
 		struct ipaddr gone;
 		bool dataplane_ok;
 		uint64_t heartbeat;
+		struct {
+			uint32_t id;
+			struct json_object *body; /* owned */
+		} answer;
 		char unknown[32]; /* the key, cut, for the log */
 	};
 };
@@ -97,7 +102,7 @@ struct nlb_feed_msg {
 /*
  * Parse one line (len bytes, newline not included) into *ret_msg.
  * Returns 0, or -EINVAL with a sentence in errbuf that names the field; *ret_msg is then untouched.
- * On success the caller owns what ret_msg->vip points to (release with nlb_feed_msg_done()).
+ * On success the caller owns what it points to (release with nlb_feed_msg_done()).
  */
 extern int nlb_feed_parse(const char *line, size_t len, struct nlb_feed_msg *ret_msg, char *errbuf,
 			  size_t errlen);
@@ -111,6 +116,14 @@ extern void nlb_feed_vip_done(struct nlb_feed_vip *vip);
 /* Give all of *from to *to (whose old content is released); *from owns nothing afterwards. */
 extern void nlb_feed_vip_move(struct nlb_feed_vip *to, struct nlb_feed_vip *from);
 
+/* A packet, of which the agent is asked where it would go. Addresses as text. */
+struct nlb_feed_ask {
+	const char *src, *vip;
+	uint16_t sport, dport;
+	const char *protocol; /* tcp or udp */
+	bool established;     /* TCP: of a flow that is there already */
+};
+
 /*
  * Print one line, newline included, into buf. Return its length; buf of NLB_FEED_OUT_MAX bytes
  * always suffices (texts are cut at NLB_FEED_REASON_MAX).
@@ -118,6 +131,8 @@ extern void nlb_feed_vip_move(struct nlb_feed_vip *to, struct nlb_feed_vip *from
 extern size_t nlb_feed_print_hello(char *buf, size_t len);
 extern size_t nlb_feed_print_route(char *buf, size_t len, const struct ipaddr *address,
 				   const char *state, const char *reason);
+extern size_t nlb_feed_print_ask(char *buf, size_t len, uint32_t id,
+				 const struct nlb_feed_ask *ask);
 extern size_t nlb_feed_print_heartbeat(char *buf, size_t len, uint64_t seq);
 extern size_t nlb_feed_print_error(char *buf, size_t len, const char *reason);
 

@@ -62,6 +62,20 @@ size_t nlb_feed_print_heartbeat(char *buf, size_t len, uint64_t seq)
 	return feed_print(buf, len, "heartbeat", val);
 }
 
+size_t nlb_feed_print_ask(char *buf, size_t len, uint32_t id, const struct nlb_feed_ask *ask)
+{
+	struct json_object *val = json_object_new_object();
+
+	json_object_int_add(val, "id", id);
+	json_object_string_add(val, "src", ask->src);
+	json_object_int_add(val, "sport", ask->sport);
+	json_object_string_add(val, "vip", ask->vip);
+	json_object_int_add(val, "dport", ask->dport);
+	json_object_string_add(val, "protocol", ask->protocol);
+	json_object_boolean_add(val, "established", ask->established);
+	return feed_print(buf, len, "ask", val);
+}
+
 size_t nlb_feed_print_error(char *buf, size_t len, const char *reason)
 {
 	struct json_object *val = json_object_new_object();

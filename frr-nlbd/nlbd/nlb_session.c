@@ -12,6 +12,8 @@
 
 #include <zebra.h>
 
+#include <poll.h>
+
 #include "libfrr.h"
 #include "memory.h"
 #include "network.h"
@@ -142,6 +144,7 @@ static const char *session_line(struct nlb_session *session, const char *line, s
 	case NLB_FEED_HELLO:
 	case NLB_FEED_SYNC:
 	case NLB_FEED_DATAPLANE:
+	case NLB_FEED_ANSWER:
 		break;
 	}
 
@@ -183,9 +186,8 @@ static const char *session_lines(struct nlb_session *session, size_t *ret_lines)
 	return error;
 }
 
-static void session_read(struct event *event)
+static void session_input(struct nlb_session *session)
 {
-	struct nlb_session *session = EVENT_ARG(event);
 	const char *error = NULL;
 	size_t lines = 0, total = 0;
 	ssize_t n;
@@ -228,6 +230,26 @@ static void session_read(struct event *event)
 	}
 	event_add_read(master, session_read, session, session->fd, &session->t_read);
 	nlb_session_flush(session);
+}
+
+static void session_read(struct event *event)
+{
+	session_input(EVENT_ARG(event));
+}
+
+void nlb_session_wait(struct nlb_session *session, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = session->fd, .events = POLLIN };
+
+	if (!session->tx_empty)
+		pfd.events |= POLLOUT;
+	if (poll(&pfd, 1, timeout_ms) <= 0)
+		return;
+	if (pfd.revents & POLLOUT)
+		nlb_session_flush(session);
+	/* The read event stays scheduled; when it comes round there may be nothing left to read. */
+	if (pfd.revents & ~POLLOUT)
+		session_input(session);
 }
 
 struct nlb_session *nlb_session_new(int fd, const struct nlb_session_ops *ops)

@@ -78,6 +78,9 @@ extern void nlb_session_free(struct nlb_session *session, const char *error);
 extern void nlb_session_put(struct nlb_session *session, const char *line, size_t len);
 extern void nlb_session_flush(struct nlb_session *session);
 
+/* Wait until there is input or output to do, at most so long, and do it. The session may end by it. */
+extern void nlb_session_wait(struct nlb_session *session, int timeout_ms);
+
 /* Is the output buffer empty? */
 extern bool nlb_session_idle(const struct nlb_session *session);
 

@@ -12,6 +12,7 @@
 
 #include "nlbd/nlb.h"
 #include "nlbd/nlb_agent.h"
+#include "nlbd/nlb_ask.h"
 #include "nlbd/nlb_vty.h"
 #include "nlbd/nlb_zebra.h"
 #include "nlbd/nlb_vty_clippy.c"
@@ -335,10 +336,140 @@ DEFPY(show_nlb_summary, show_nlb_summary_cmd, "show nlb summary [json$uj]",
 	return CMD_SUCCESS;
 }
 
+/*
+ * show nlb route
+ */
+
+/* A value as text, "" where there is none; without control characters. */
+static const char *shown(struct json_object *val, char *buf, size_t len)
+{
+	buf[0] = '\0';
+	if (val)
+		strlcpy(buf, json_object_get_string(val), len);
+	for (char *p = buf; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	return buf;
+}
+
+static const char *member(struct json_object *json, const char *key, char *buf, size_t len)
+{
+	struct json_object *val = NULL;
+
+	json_object_object_get_ex(json, key, &val);
+	return shown(val, buf, len);
+}
+
+static struct json_object *part(struct json_object *json, const char *key)
+{
+	struct json_object *val = NULL;
+
+	json_object_object_get_ex(json, key, &val);
+	return json_object_is_type(val, json_type_object) ? val : NULL;
+}
+
+static struct json_object *list(struct json_object *json, const char *key)
+{
+	struct json_object *val = NULL;
+
+	json_object_object_get_ex(json, key, &val);
+	return json_object_is_type(val, json_type_array) ? val : NULL;
+}
+
+static void route_text(struct vty *vty, struct json_object *json)
+{
+	struct json_object *service = part(json, "service"), *outer = part(json, "outer");
+	struct json_object *egress = part(json, "egress"), *why, *vlans;
+	char a[128], b[128], c[128];
+
+	vty_out(vty, "Verdict: %s (%s)\n", member(json, "verdict", a, sizeof(a)),
+		member(json, "reason", b, sizeof(b)));
+	if (member(json, "vip", a, sizeof(a))[0])
+		vty_out(vty, "  VIP %s\n", a);
+	if (service)
+		vty_out(vty, "  Service %s/%s\n", member(service, "protocol", a, sizeof(a)),
+			member(service, "port", b, sizeof(b)));
+	if (member(json, "backend", a, sizeof(a))[0])
+		vty_out(vty, "  Backend %s, slot %s (%s)\n", a, member(json, "slot", b, sizeof(b)),
+			member(json, "mode", c, sizeof(c)));
+	if (outer)
+		vty_out(vty, "  Outer header %s -> %s, TTL %s\n",
+			member(outer, "source", a, sizeof(a)),
+			member(outer, "destination", b, sizeof(b)),
+			member(outer, "ttl", c, sizeof(c)));
+	if (egress) {
+		vty_out(vty, "  Out by %s to %s", member(egress, "interface", a, sizeof(a)),
+			member(egress, "mac", b, sizeof(b)));
+		vlans = list(egress, "vlans");
+		for (size_t i = 0; vlans && i < json_object_array_length(vlans); i++)
+			vty_out(vty, ", VLAN %s",
+				shown(json_object_array_get_idx(vlans, i), a, sizeof(a)));
+		vty_out(vty, "\n");
+	}
+	why = list(json, "why");
+	for (size_t i = 0; why && i < json_object_array_length(why); i++)
+		vty_out(vty, "  Because %s\n",
+			shown(json_object_array_get_idx(why, i), a, sizeof(a)));
+}
+
+DEFPY(show_nlb_route, show_nlb_route_cmd,
+      "show nlb route <A.B.C.D|X:X::X:X>$src (0-65535)$sport <A.B.C.D|X:X::X:X>$vip (0-65535)$dport <tcp|udp>$protocol [established$established] [json$uj]",
+      SHOW_STR NLB_STR
+      "Where a packet would go, as the live data plane says\n"
+      "IPv4 source address\n"
+      "IPv6 source address\n"
+      "Source port\n"
+      "IPv4 destination address\n"
+      "IPv6 destination address\n"
+      "Destination port\n"
+      "TCP\n"
+      "UDP\n"
+      "Of a TCP flow that is there already, instead of its first packet\n" JSON_STR)
+{
+	const struct nlb_feed_ask ask = {
+		.src = src_str,
+		.vip = vip_str,
+		.sport = sport,
+		.dport = dport,
+		.protocol = protocol,
+		.established = !!established,
+	};
+	struct json_object *json = NULL;
+	const char *error = NULL;
+	char text[160];
+	int ret = nlb_ask(&ask, &json);
+
+	if (ret == -ENOTCONN)
+		error = "The agent is not connected";
+	else if (ret == -EBUSY)
+		error = "The agent does not read what it is sent";
+	else if (ret < 0)
+		error = "No answer from the agent";
+	else if (member(json, "error", text, sizeof(text))[0])
+		error = text;
+
+	if (error && uj) {
+		json_object_free(json);
+		json = json_object_new_object();
+		json_object_string_add(json, "error", error);
+	}
+	if (uj) {
+		vty_json(vty, json);
+		return error ? CMD_WARNING : CMD_SUCCESS;
+	}
+	if (error)
+		vty_out(vty, "%% %s\n", error);
+	else
+		route_text(vty, json);
+	json_object_free(json);
+	return error ? CMD_WARNING : CMD_SUCCESS;
+}
+
 void nlb_vty_init(struct nlb *nlb)
 {
 	core = nlb;
 	install_element(VIEW_NODE, &show_nlb_vip_cmd);
 	install_element(VIEW_NODE, &show_nlb_agent_cmd);
 	install_element(VIEW_NODE, &show_nlb_summary_cmd);
+	install_element(VIEW_NODE, &show_nlb_route_cmd);
 }

@@ -65,6 +65,13 @@ static void test_small(void **state)
 	assert_int_equal(msg.type, NLB_FEED_GONE);
 	assert_true(IS_IPADDR_V6(&msg.gone));
 
+	msg = good("{'answer':{'id':7,'verdict':'sent','later':{}}}");
+	assert_int_equal(msg.type, NLB_FEED_ANSWER);
+	assert_int_equal(msg.answer.id, 7);
+	assert_string_equal(json_object_to_json_string_ext(msg.answer.body, JSON_C_TO_STRING_PLAIN),
+			    "{\"verdict\":\"sent\",\"later\":{}}");
+	nlb_feed_msg_done(&msg);
+
 	msg = good("{'a-key-of-a-later-version-that-is-long':{}}");
 	assert_int_equal(msg.type, NLB_FEED_UNKNOWN);
 	assert_string_equal(msg.unknown, "a-key-of-a-later-version-that-i");
@@ -150,6 +157,9 @@ static void test_refused(void **state)
 		{"{'hello':{'version':1,'instance':'a\\u0007b'}}", "holds a control character"},
 		{"{'hello':{'version':1,'instance':'\xff'}}", "malformed JSON"},
 		{"{'heartbeat':{'seq':1.5}}", "\"seq\" must be of type int"},
+		{"{'answer':[]}", "\"answer\" must be of type object"},
+		{"{'answer':{}}", "\"id\" is missing"},
+		{"{'answer':{'id':0}}", "\"id\" is outside 1..4294967295"},
 		{"{'gone':{'address':'192.0.2.1/32'}}", "\"address\" is not an IP address"},
 		{"{'gone':{'address':''}}", "\"address\" is not an IP address"},
 		{"{'vip':{'address':'0.0.0.0','enabled':0,'total':0,'ready':true}}", "unspecified"},
@@ -251,6 +261,17 @@ static void test_print(void **state)
 	assert_string_equal(buf, "{\"heartbeat\":{\"seq\":18446744073709551615}}\n");
 	nlb_feed_print_error(buf, sizeof(buf), "say \"no\"/");
 	assert_string_equal(buf, "{\"error\":{\"reason\":\"say \\\"no\\\"/\"}}\n");
+
+	nlb_feed_print_ask(buf, sizeof(buf), UINT32_MAX,
+			   &(struct nlb_feed_ask){.src = "2001:db8::7",
+						  .sport = 40000,
+						  .vip = "2001:db8::1",
+						  .dport = 53,
+						  .protocol = "udp"});
+	assert_string_equal(buf,
+			    "{\"ask\":{\"id\":4294967295,\"src\":\"2001:db8::7\",\"sport\":40000,"
+			    "\"vip\":\"2001:db8::1\",\"dport\":53,\"protocol\":\"udp\","
+			    "\"established\":false}}\n");
 
 	/* The longest there is: every byte needs six. */
 	memset(worst, 1, sizeof(worst));

@@ -8,7 +8,8 @@ usage: fake_agent.py SOCKET LOG
 Reads JSON lines for nlbd from its standard input and passes them on as they are. Writes to LOG,
 a line each: "connected", what nlbd says, "closed". Sends a heartbeat every second by itself.
 A line of the form "!mute" stops the heartbeats, "!raw TEXT" sends TEXT without a newline, "!long N"
-sends N bytes without one, "!close" ends it. Tries to connect until it can.
+sends N bytes without one, "!answer JSON" answers nlbd's questions with that from then on ("!answer"
+alone: with nothing), "!close" ends it. Tries to connect until it can.
 """
 import json
 import os
@@ -28,6 +29,7 @@ class FakeAgent:
         self.sock = None
         self.unread = {"stdin": b"", "nlbd": b""}
         self.heartbeats = True
+        self.answer = None
         self.seq = 0
 
     def connect(self):
@@ -60,6 +62,16 @@ class FakeAgent:
         *whole, self.unread[source] = (self.unread[source] + data).split(b"\n")
         return whole
 
+    def take(self, line):
+        """One line of nlbd's."""
+        self.log.write(line + "\n")
+        ask = json.loads(line).get("ask")
+        if ask and self.answer:
+            # The first is for nobody.
+            for number in (ask["id"] + 1000, ask["id"]):
+                answer = {"id": number, **self.answer, "src": ask["src"]}
+                self.send(json.dumps({"answer": answer}).encode() + b"\n")
+
     def command(self, line):
         """One line of standard input. False: stop."""
         if line == b"!close":
@@ -68,6 +80,8 @@ class FakeAgent:
             self.heartbeats = False
         elif line.startswith(b"!raw "):
             self.send(line[5:])
+        elif line.startswith(b"!answer"):
+            self.answer = json.loads(line[7:]) if line[7:] else None
         elif line.startswith(b"!long "):
             self.send(b"x" * int(line[6:]))
         else:
@@ -86,7 +100,7 @@ class FakeAgent:
                 if lines is None:
                     break
                 for line in lines:
-                    self.log.write(line.decode() + "\n")
+                    self.take(line.decode())
             if 0 in ready:
                 lines = self.lines("stdin", 0)
                 if lines is None or not all(self.command(line) for line in lines):

@@ -20,6 +20,7 @@ from lib.topogen import TopoRouter, Topogen
 
 CWD = os.path.dirname(os.path.realpath(__file__))
 SOCKET = "/var/run/frr/nlbd-agent.sock"
+ROUTE = "show nlb route 198.51.100.7 40000 192.0.2.10 80 tcp"
 
 pytestmark = [pytest.mark.nlbd, pytest.mark.bgpd]
 
@@ -262,6 +263,7 @@ def test_config(world):
     want = {"listening": True, "connected": False, "dataplane": "unknown", "syncs": 0}
     expect_json(world.r1, "show nlb agent json", want)
     assert "Agent: not connected" in world.r1.vtysh_cmd("show nlb agent")
+    assert "% The agent is not connected" in world.r1.vtysh_cmd(ROUTE)
 
 
 def test_bgp(world):
@@ -321,6 +323,53 @@ def test_show(world):
     assert "J>*" in world.r1.vtysh_cmd("show ip route nlb")
     assert "NLB agent debugging is on" in world.r1.vtysh_cmd("show debugging nlb")
     assert "debug nlb zebra" in world.r1.vtysh_cmd("show running-config")
+
+
+def test_show_route(world):
+    "A question to the agent, its answer, and none."
+    answer = {
+        "verdict": "sent",
+        "reason": "tx_redirect",
+        "vip": "192.0.2.10",
+        "service": {"protocol": "tcp", "port": 80},
+        "backend": "10.9.0.2",
+        "slot": 17,
+        "mode": "stable",
+        "outer": {"source": "10.9.0.254", "destination": "10.9.0.2", "ttl": 64},
+        "egress": {"interface": "eth1", "mac": "02:00:00:00:00:02", "vlans": [5, 6]},
+        "why": ["the flow's slot\u001b[31m says so"],
+    }
+    world.agent.raw("!answer " + json.dumps(answer))
+    shown = world.r1.vtysh_cmd(ROUTE)
+    for line in (
+        "Verdict: sent (tx_redirect)",
+        "  Service tcp/80",
+        "  Backend 10.9.0.2, slot 17 (stable)",
+        "  Outer header 10.9.0.254 -> 10.9.0.2, TTL 64",
+        "  Out by eth1 to 02:00:00:00:00:02, VLAN 5, VLAN 6",
+        "  Because the flow's slot?[31m says so",
+    ):
+        assert line in shown.splitlines(), shown
+    asked = [line["ask"] for line in world.agent.heard() if "ask" in line][-1]
+    del asked["id"]
+    assert asked == {
+        "src": "198.51.100.7",
+        "sport": 40000,
+        "vip": "192.0.2.10",
+        "dport": 80,
+        "protocol": "tcp",
+        "established": False,
+    }
+    command = "show nlb route 2001:db8::7 1 2001:db8:ff::10 53 udp json"
+    shown = world.r1.vtysh_cmd(command, isjson=True)
+    assert shown == {**answer, "src": "2001:db8::7"}, shown
+    world.agent.raw('!answer {"error": "the data plane is starting"}')
+    expect(lambda: "% the data plane is starting" in world.r1.vtysh_cmd(ROUTE), True, "a refusal")
+    # An agent that says nothing costs a second, and not its session.
+    world.agent.raw("!answer")
+    expect(lambda: "% No answer from the agent" in world.r1.vtysh_cmd(ROUTE), True, "no answer")
+    assert "error" in world.r1.vtysh_cmd(ROUTE + " established json", isjson=True)
+    assert "Agent: connected" in world.r1.vtysh_cmd("show nlb agent")
 
 
 def test_yang_state(world):
