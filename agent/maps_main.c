@@ -17,7 +17,8 @@
  *
  * From then on: batches (maps_stage.c) into the table (maps_table.c), each
  * service proven (maps_prove.c) and reported; links looked after
- * (maps_attach.c); neighbours kept resolved (neigh.c); counters on request.
+ * (maps_attach.c); neighbours kept resolved (neigh.c); counters, answers and
+ * samples on request (maps_observe.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,9 +32,9 @@
 #include "maps_attach.h"
 #include "maps_bpf.h"
 #include "maps_fs.h"
+#include "maps_observe.h"
 #include "maps_prove.h"
 #include "maps_stage.h"
-#include "maps_stats.h"
 #include "maps_table.h"
 #include "neigh.h"
 #include "privs.h"
@@ -52,6 +53,7 @@ struct maps {
 	struct maps_table table;
 	struct maps_attach attach;
 	struct maps_prover prover;
+	struct maps_observe observe;
 	struct maps_stage stage;
 	struct loop_timer attach_timer, age_timer;
 	/* During a commit: the services that are set, to be proven and reported. */
@@ -83,6 +85,11 @@ static void send_parent(struct maps *m, uint16_t type, const void *data, size_t 
 		return;
 	log_err("parent does not read, ending", "error=\"%s\"", strerror(-r));
 	loop_stop(m->loop, 1);
+}
+
+static void observe_send(void *user, uint16_t type, const void *data, size_t len)
+{
+	send_parent(user, type, data, len);
 }
 
 /* ---- results ---- */
@@ -177,40 +184,6 @@ static void commit(struct maps *m, const struct msg_batch *batch)
 	send_parent(m, MSG_MAPS_COMMITTED, batch, sizeof(*batch));
 }
 
-/* ---- counters ---- */
-
-static void send_vip_stats(struct maps *m, const struct maps_vip *vip, const struct nlb_counters *c)
-{
-	struct msg_stats_vip msg = {
-		.vip = vip->addr,
-		.packets = c->packets,
-		.bytes = c->bytes,
-		.dropped = c->dropped,
-	};
-
-	send_parent(m, MSG_MAPS_STATS_VIP, &msg, sizeof(msg));
-}
-
-static void send_stats(struct maps *m, const struct msg_batch *batch)
-{
-	_cleanup_free_ struct nlb_counters *counters = maps_stats_all_vips(&m->table);
-	struct nlb_reasons reasons;
-	int r;
-
-	for (const struct maps_vip *v = m->table.vips; v && counters; v = v->hh.next)
-		send_vip_stats(m, v, &counters[v->number]);
-	r = maps_stats_reasons(&m->table, &reasons);
-	if (r < 0 || !counters)
-		log_warning("counters cannot be read", "error=\"%s\"", strerror(r ? -r : errno));
-	for (uint32_t i = 0; r == 0 && i < NLB_R_COUNT; i++) {
-		struct msg_stats_reason msg = {.packets = reasons.packets[i]};
-
-		snprintf(msg.name, sizeof(msg.name), "%s", maps_prove_reason_str(i));
-		send_parent(m, MSG_MAPS_STATS_REASON, &msg, sizeof(msg));
-	}
-	send_parent(m, MSG_MAPS_STATS_END, batch, sizeof(*batch));
-}
-
 /* ---- the parent ---- */
 
 static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len)
@@ -220,16 +193,15 @@ static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len
 
 	switch (type) {
 	case MSG_MAPS_COMMIT:
-	case MSG_MAPS_STATS_GET:
-		if (len != sizeof(struct msg_batch))
-			r = -EPROTO;
-		else if (type == MSG_MAPS_COMMIT)
+		if (len == sizeof(struct msg_batch))
 			commit(m, data);
 		else
-			send_stats(m, data);
+			r = -EPROTO;
 		break;
 	default:
-		r = maps_stage_add(&m->stage, type, data, len);
+		r = maps_observe_frame(&m->observe, type, data, len);
+		if (r == -ENOENT)
+			r = maps_stage_add(&m->stage, type, data, len);
 		break;
 	}
 	if (r == 0)
@@ -359,6 +331,9 @@ static int start(struct maps *m)
 	if (r < 0)
 		return fail("attach", r);
 	maps_prove_init(&m->prover, m->loop, &m->table, &m->attach, on_proof_changed, m);
+	r = maps_observe_init(&m->observe, m->loop, &m->table, &m->attach, observe_send, m);
+	if (r < 0)
+		return fail("samples", r);
 	r = loop_timer_in(m->loop, &m->attach_timer, ATTACH_CHECK_MS, on_attach_timer);
 	if (r == 0)
 		r = loop_timer_in(m->loop, &m->age_timer, AGE_MS, on_age_timer);
@@ -412,6 +387,7 @@ static void stop(struct maps *m)
 {
 	ipc_free(m->parent);
 	maps_stage_clear(&m->stage);
+	maps_observe_done(&m->observe);
 	maps_prove_done(&m->prover);
 	maps_attach_done(&m->attach);
 	maps_table_done(&m->table);

@@ -11,20 +11,13 @@
  * some failures in a row, so that a neighbour being re-resolved does not
  * withdraw a route.
  */
-#include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/tcp.h>
-#include <linux/udp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "maps_ask.h"
 #include "maps_prove.h"
+#include "reason.h"
 #include "util.h"
 
 #define PROVE_FLOWS	8 /* source ports tried before it counts as a failure */
@@ -37,125 +30,9 @@
 #define BUSY_MS		20  /* between looks while something is not proven */
 #define IDLE_MS		500
 
-struct probe {
-	struct nlb_ask ask;
-	struct ethhdr eth;
-	uint8_t ip[sizeof(struct ipv6hdr) + sizeof(struct tcphdr)];
-} __attribute__((packed));
-
-/* Where the IP packet begins in what the program gets and gives back. */
-#define PROBE_HEAD (sizeof(struct nlb_ask) + sizeof(struct ethhdr))
-
-const char *maps_prove_reason_str(uint32_t reason)
-{
-	static const char *const names[] = {
-#define REASON_NAME(name, text, kind) text,
-		NLB_REASONS(REASON_NAME)
-#undef REASON_NAME
-	};
-
-	return reason < ARRAY_SIZE(names) ? names[reason] : "unknown";
-}
-
-static size_t put_l4(uint8_t *at, const struct maps_svc_key *key, uint16_t sport)
-{
-	if (key->protocol == IPPROTO_TCP) {
-		struct tcphdr tcp = {.source = htons(sport), .doff = sizeof(tcp) / 4, .syn = 1};
-
-		memcpy(&tcp.dest, key->port, 2);
-		memcpy(at, &tcp, sizeof(tcp));
-		return sizeof(tcp);
-	}
-	struct udphdr udp = {.source = htons(sport), .len = htons(sizeof(udp))};
-
-	memcpy(&udp.dest, key->port, 2);
-	memcpy(at, &udp, sizeof(udp));
-	return sizeof(udp);
-}
-
-/* Returns the length of the packet, metadata and all. */
-static size_t make_packet(struct probe *p, const struct maps_svc_key *key, uint16_t sport)
-{
-	struct addr vip;
-	size_t len;
-
-	*p = (struct probe){.ask.magic = NLB_ASK_MAGIC};
-	memcpy(vip.b, key->vip, sizeof(vip.b));
-	if (addr_is_v4(&vip)) {
-		struct iphdr ip = {
-			.version = 4,
-			.ihl = 5,
-			.ttl = 64,
-			.protocol = key->protocol,
-			.saddr = htonl(0xc0000201), /* 192.0.2.1 */
-		};
-
-		len = put_l4(p->ip + sizeof(ip), key, sport) + sizeof(ip);
-		ip.tot_len = htons((uint16_t)len);
-		memcpy(&ip.daddr, vip.b + 12, 4);
-		memcpy(p->ip, &ip, sizeof(ip));
-		p->eth.h_proto = htons(ETH_P_IP);
-	} else {
-		struct ipv6hdr ip = {
-			.version = 6,
-			.nexthdr = key->protocol,
-			.hop_limit = 64,
-			.saddr.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1},
-		};
-
-		len = put_l4(p->ip + sizeof(ip), key, sport);
-		ip.payload_len = htons((uint16_t)len);
-		len += sizeof(ip);
-		memcpy(&ip.daddr, vip.b, 16);
-		memcpy(p->ip, &ip, sizeof(ip));
-		p->eth.h_proto = htons(ETH_P_IPV6);
-	}
-	return PROBE_HEAD + len;
-}
-
-int maps_prove_ask(int prog_fd, const struct maps_svc_key *key, uint32_t ifindex, uint16_t sport,
-		   struct maps_answer *ret)
-{
-	uint8_t out[sizeof(struct probe) + sizeof(struct ipv6hdr)];
-	struct probe probe;
-	size_t len = make_packet(&probe, key, sport);
-	struct xdp_md ctx = {
-		.data = sizeof(struct nlb_ask),
-		.data_end = (uint32_t)len,
-		.ingress_ifindex = ifindex,
-	};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &probe, .data_size_in = (uint32_t)len,
-		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = 1);
-	const uint8_t *ip = out + PROBE_HEAD;
-	struct maps_answer ans = {};
-	size_t outer;
-
-	if (bpf_prog_test_run_opts(prog_fd, &opts) < 0)
-		return -errno;
-	if (opts.data_size_out < len)
-		return -EIO;
-	memcpy(&ans.ask, out, sizeof(ans.ask));
-	if (ans.ask.reason != NLB_R_TX && ans.ask.reason != NLB_R_TX_REDIRECT) {
-		*ret = ans;
-		return 0;
-	}
-	/* Sent: an outer header must be there, and behind it the packet with its ports. */
-	outer = ip[0] == 0x45 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	if (opts.retval != (ans.ask.reason == NLB_R_TX ? XDP_TX : XDP_REDIRECT) ||
-	    opts.data_size_out != len + outer ||
-	    memcmp(out + len + outer - 8, (uint8_t *)&probe + len - 8, 8) != 0)
-		return -EIO;
-	ans.sent = true;
-	if (ip[0] == 0x45) {
-		memcpy(ans.to.b + 10, "\xff\xff", 2);
-		memcpy(ans.to.b + 12, ip + offsetof(struct iphdr, daddr), 4);
-	} else {
-		memcpy(ans.to.b, ip + offsetof(struct ipv6hdr, daddr), 16);
-	}
-	*ret = ans;
-	return 0;
-}
+/* 192.0.2.1 and 2001:db8::1, set aside for documentation (RFC 5737, RFC 3849). */
+static const struct addr source4 = {.b = {[10] = 0xff, 0xff, 192, 0, 2, 1}};
+static const struct addr source6 = {.b = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
 
 /* Sent to one of the service's backends, and to the one that the program names. */
 static bool answer_right(const struct maps_svc *svc, const struct maps_answer *ans)
@@ -171,16 +48,23 @@ static int prove_port(const struct maps_prover *p, const struct maps_svc *svc,
 		      const struct maps_port *port, char why[static MSG_REASON_LEN])
 {
 	struct maps_answer ans = {};
+	struct maps_flow flow = {
+		.dport = (uint16_t)(svc->key.port[0] << 8 | svc->key.port[1]),
+		.protocol = svc->key.protocol,
+	};
 	int r = 0;
 
-	for (uint16_t i = 0; i < PROVE_FLOWS && r == 0 && !ans.sent; i++)
-		r = maps_prove_ask(p->table->bpf->prog_fd, &svc->key, port->ifindex,
-				   (uint16_t)(PROVE_SPORT + i), &ans);
+	memcpy(flow.dst.b, svc->key.vip, sizeof(flow.dst.b));
+	flow.src = addr_is_v4(&flow.dst) ? source4 : source6;
+	for (uint16_t i = 0; i < PROVE_FLOWS && r == 0 && !ans.sent; i++) {
+		flow.sport = (uint16_t)(PROVE_SPORT + i);
+		r = maps_ask(p->table->bpf->prog_fd, &flow, port->ifindex, &ans);
+	}
 	if (r == 0 && ans.sent && answer_right(svc, &ans))
 		return 0;
 	if (r == 0 && !ans.sent) {
 		snprintf(why, MSG_REASON_LEN, "%s: packet dropped: %s", port->name,
-			 maps_prove_reason_str(ans.ask.reason));
+			 reason_str(ans.ask.reason));
 		return -EAGAIN;
 	}
 	if (r == 0 || r == -EIO) {

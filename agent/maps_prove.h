@@ -36,21 +36,4 @@ void maps_prove_now(struct maps_prover *p, struct maps_svc *svc);
 /* Something changed outside: every service is to be proven again soon. */
 void maps_prove_all(struct maps_prover *p);
 
-struct maps_answer {
-	struct nlb_ask ask; /* why, and which backend, as the program says */
-	bool sent;
-	struct addr to; /* sent: the outer destination */
-};
-
-/*
- * One packet to a service, from source port `sport`, through the program as if
- * it came in on ifindex. Returns 0 with the answer; -EIO when what came out is
- * not the packet in a tunnel; -errno.
- */
-int maps_prove_ask(int prog_fd, const struct maps_svc_key *key, uint32_t ifindex, uint16_t sport,
-		   struct maps_answer *ret);
-
-/* Name of a reason, as in nlb_shared.h; "unknown" past the last. */
-const char *maps_prove_reason_str(uint32_t reason);
-
 #endif

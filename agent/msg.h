@@ -18,12 +18,15 @@
 
 enum msg_type {
 	/* parent -> maps */
-	MSG_MAPS_VIP_SET = 1, /* struct msg_vip; of another plen: a new VIP, without services */
-	MSG_MAPS_VIP_DEL,     /* struct msg_vip: the VIP and all its services */
-	MSG_MAPS_SVC_SET,     /* struct msg_svc + n_backends * struct msg_backend */
-	MSG_MAPS_SVC_DEL,     /* struct msg_svc, n_backends 0 */
-	MSG_MAPS_COMMIT,      /* struct msg_batch: apply all since the last commit */
-	MSG_MAPS_STATS_GET,   /* struct msg_batch: .seq comes back */
+	MSG_MAPS_VIP_SET = 1,  /* struct msg_vip; of another plen: a new VIP, without services */
+	MSG_MAPS_VIP_DEL,      /* struct msg_vip: the VIP and all its services */
+	MSG_MAPS_SVC_SET,      /* struct msg_svc + n_backends * struct msg_backend */
+	MSG_MAPS_SVC_DEL,      /* struct msg_svc, n_backends 0 */
+	MSG_MAPS_COMMIT,       /* struct msg_batch: apply all since the last commit */
+	MSG_MAPS_STATS_GET,    /* struct msg_batch: .seq comes back */
+	MSG_MAPS_ASK,	       /* struct msg_ask: where would this packet go? */
+	MSG_MAPS_SAMPLE_SET,   /* struct msg_sample_set: from now on, these; or none */
+	MSG_MAPS_SAMPLE_TAKEN, /* struct msg_batch: .seq samples more may be sent */
 
 	/* maps -> parent */
 	MSG_MAPS_HAVE = 32,    /* struct msg_svc + its ring's backends: adopted, before READY */
@@ -34,6 +37,12 @@ enum msg_type {
 	MSG_MAPS_STATS_VIP,    /* struct msg_stats_vip, one per VIP */
 	MSG_MAPS_STATS_REASON, /* struct msg_stats_reason, one per reason */
 	MSG_MAPS_STATS_END,    /* struct msg_batch */
+	MSG_MAPS_STATS_SVC,    /* struct msg_stats_svc, one per service */
+	MSG_MAPS_STATS_BE,     /* struct msg_stats_be, one per backend */
+	MSG_MAPS_STATS_EVENT,  /* struct msg_stats_reason, one per event */
+	MSG_MAPS_ANSWER,       /* struct msg_answer: one for each ASK */
+	MSG_MAPS_SAMPLE_STATE, /* struct msg_sample_state: one for each SAMPLE_SET */
+	MSG_MAPS_SAMPLE,       /* struct msg_sample + cap_len bytes of the frame */
 
 	/* parent -> health */
 	MSG_HC_SET = 64, /* struct msg_hc_cond + strings; a known id keeps its state */
@@ -103,11 +112,101 @@ struct msg_stats_vip {
 	uint64_t packets; /* sent on to backends */
 	uint64_t bytes;
 	uint64_t dropped; /* packets */
+	uint64_t flows;	  /* TCP SYNs among those sent on */
 };
 
 struct msg_stats_reason {
 	char name[48];
 	uint64_t packets;
+};
+
+struct msg_stats_svc {
+	struct addr vip;
+	uint16_t port; /* host order; 0: all that have no service of their own */
+	uint8_t protocol;
+	uint8_t zero[5];
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t dropped;
+	uint64_t flows;
+};
+
+struct msg_stats_be {
+	struct addr addr;
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t dropped;
+	uint64_t flows;
+	uint64_t errors; /* ICMP errors about the tunnel to it */
+};
+
+#define MSG_IFNAME_LEN 16
+
+/* A packet of a flow, as it would come in by an interface. */
+struct msg_ask {
+	uint64_t seq; /* the parent's; comes back in the answer */
+	struct addr src, vip;
+	uint16_t sport, dport; /* host order */
+	uint8_t protocol;      /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t established;   /* TCP: an ACK instead of a SYN */
+	uint16_t zero;
+	char interface[MSG_IFNAME_LEN]; /* "": the first that has the program */
+};
+
+/* What the live program does with it. Addresses are unspecified when it did not get so far. */
+struct msg_answer {
+	uint64_t seq;
+	int32_t error;	 /* -errno: it was not run; .text says why, the rest is 0 */
+	uint32_t reason; /* enum nlb_reason */
+	struct addr vip;
+	struct addr backend;
+	struct addr outer_src, outer_dst; /* when it is sent on */
+	uint32_t slot;			  /* in the ring */
+	uint16_t flags;			  /* NLB_ASK_F_... */
+	uint16_t svc_port;		  /* host order; 0: all ports */
+	uint8_t svc_protocol;		  /* 0: no service */
+	uint8_t mode;			  /* of the slot */
+	uint8_t vip_plen;		  /* of a 16-byte address; 0: no VIP */
+	uint8_t outer_ttl;
+	uint8_t mac[6]; /* of the next hop */
+	uint8_t sent;	/* 1: on to a backend; outer_..., mac, vlans and egress are filled */
+	uint8_t n_vlans;
+	uint16_t vlans[2];	      /* outermost first; the tag's 16 bits */
+	char ingress[MSG_IFNAME_LEN]; /* as if it came by */
+	char egress[MSG_IFNAME_LEN];  /* "": not known */
+	char text[MSG_REASON_LEN];
+};
+
+struct msg_sample_set {
+	uint64_t seq;	  /* comes back in the state */
+	uint64_t reasons; /* bit 1 << enum nlb_reason: which */
+	struct addr vip;  /* only of this one; unspecified: of all and none */
+	uint32_t rate;	  /* one of so many packets; 0: none, the capture is over */
+	uint32_t zero;
+};
+
+struct msg_sample_state {
+	uint64_t seq;
+	uint64_t lost; /* since the capture began: there was no room in the ring buffer */
+	int32_t error; /* -errno: nothing is sampled; -ENOENT: no such VIP */
+	uint32_t zero;
+};
+
+/*
+ * So many samples may be on their way or unread before the maps child stops
+ * reading its ring buffer: it begins each capture with these, and TAKEN gives more.
+ */
+#define MSG_SAMPLE_WINDOW 4096u
+
+struct msg_sample {
+	uint64_t time_ns;    /* CLOCK_MONOTONIC */
+	struct addr vip;     /* unspecified: none */
+	struct addr backend; /* likewise */
+	uint32_t ifindex;    /* by which it came in */
+	uint32_t len;	     /* of the frame */
+	uint16_t reason;     /* enum nlb_reason */
+	uint16_t cap_len;    /* of what follows */
+	uint32_t zero;
 };
 
 enum msg_hc_type {

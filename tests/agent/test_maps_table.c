@@ -22,7 +22,8 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-#include "maps_prove.h"
+#include "maps_ask.h"
+#include "reason.h"
 #include "maps_stats.h"
 #include "table_fixture.h"
 #include "util.h"
@@ -397,15 +398,25 @@ struct seen {
 #define FLOWS	     16
 #define SWITCHING_NS 3000000000ull
 
+static struct maps_flow tcp_flow(uint16_t dport, uint16_t sport)
+{
+	return (struct maps_flow){
+		.src = table_fx_addr("192.0.2.1"),
+		.dst = table_fx_addr(VIP),
+		.sport = sport,
+		.dport = dport,
+		.protocol = IPPROTO_TCP,
+	};
+}
+
 static struct addr flow_to(uint16_t sport)
 {
-	struct maps_svc_key key = table_fx_key(VIP, 80);
+	struct maps_flow flow = tcp_flow(80, sport);
 	struct maps_answer ans;
 
-	assert_int_equal(maps_prove_ask(fx.bpf.prog_fd, &key, if_nametoindex("lb0"), sport, &ans),
-			 0);
+	assert_int_equal(maps_ask(fx.bpf.prog_fd, &flow, if_nametoindex("lb0"), &ans), 0);
 	if (!ans.sent)
-		fail_msg("%s", maps_prove_reason_str(ans.ask.reason));
+		fail_msg("%s", reason_str(ans.ask.reason));
 	return ans.to;
 }
 
@@ -423,7 +434,7 @@ static void wrong(struct seen *seen, const struct maps_answer *ans)
  */
 static void reader(struct seen *seen, struct addr (*way)[FLOWS])
 {
-	struct maps_svc_key key = table_fx_key(VIP, 80), passing = table_fx_key(VIP, 81);
+	struct maps_flow flow = tcp_flow(80, 0), passing = tcp_flow(81, 0);
 	struct addr only = table_fx_addr("10.0.0.19");
 	uint32_t ifindex = if_nametoindex("lb0");
 	struct maps_answer ans = {};
@@ -433,7 +444,8 @@ static void reader(struct seen *seen, struct addr (*way)[FLOWS])
 
 		f %= FLOWS;
 		seen->packets++;
-		if (maps_prove_ask(fx.bpf.prog_fd, &key, ifindex, f, &ans) < 0)
+		flow.sport = passing.sport = f;
+		if (maps_ask(fx.bpf.prog_fd, &flow, ifindex, &ans) < 0)
 			ans.sent = false;
 		for (ring = 0; ring < 3; ring++)
 			if (ans.sent && addr_cmp(&ans.to, &way[ring][f]) == 0)
@@ -442,7 +454,7 @@ static void reader(struct seen *seen, struct addr (*way)[FLOWS])
 			seen->by_ring[ring]++;
 		else
 			wrong(seen, &ans);
-		if (maps_prove_ask(fx.bpf.prog_fd, &passing, ifindex, f, &ans) < 0)
+		if (maps_ask(fx.bpf.prog_fd, &passing, ifindex, &ans) < 0)
 			wrong(seen, &ans);
 		else if (ans.sent && addr_cmp(&ans.to, &only) == 0)
 			seen->passing++;
@@ -509,7 +521,7 @@ static void test_reader_never_sees_half(void **state _unused_)
 
 		fail_msg("%llu of %llu went wrong, the last to %s by %s",
 			 (unsigned long long)seen->wrong, (unsigned long long)seen->packets,
-			 addr_str(&seen->to, text), maps_prove_reason_str(seen->reason));
+			 addr_str(&seen->to, text), reason_str(seen->reason));
 	}
 	/* It did look, at all of them. */
 	assert_true(seen->by_ring[0] && seen->by_ring[1] && seen->by_ring[2] && seen->passing);

@@ -119,6 +119,35 @@ static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len
 		assert_true(h->n_reasons < ARRAY_SIZE(h->reasons));
 		h->reasons[h->n_reasons++] = ((const struct msg_stats_reason *)data)->packets;
 		break;
+	case MSG_MAPS_STATS_SVC:
+		assert_int_equal(len, sizeof(struct msg_stats_svc));
+		assert_true(h->n_svc_stats < MAPS_HOST_RESULTS);
+		memcpy(&h->svc_stats[h->n_svc_stats++], data, len);
+		break;
+	case MSG_MAPS_STATS_BE:
+		assert_int_equal(len, sizeof(struct msg_stats_be));
+		assert_true(h->n_be_stats < MAPS_HOST_RESULTS);
+		memcpy(&h->be_stats[h->n_be_stats++], data, len);
+		break;
+	case MSG_MAPS_STATS_EVENT:
+		assert_int_equal(len, sizeof(struct msg_stats_reason));
+		h->n_events++;
+		break;
+	case MSG_MAPS_ANSWER:
+		assert_int_equal(len, sizeof(h->answer));
+		memcpy(&h->answer, data, len);
+		h->answered = true;
+		break;
+	case MSG_MAPS_SAMPLE_STATE:
+		assert_int_equal(len, sizeof(h->sample_state));
+		memcpy(&h->sample_state, data, len);
+		h->sampling = true;
+		break;
+	case MSG_MAPS_SAMPLE:
+		memcpy(&h->sample, data, sizeof(h->sample));
+		assert_int_equal(len, sizeof(h->sample) + h->sample.cap_len);
+		h->n_samples++;
+		break;
 	case MSG_MAPS_STATS_END:
 		h->stats_end = true;
 		break;
@@ -273,9 +302,28 @@ void maps_host_stats(struct maps_host *h)
 	struct msg_batch batch = {.seq = ++h->seq};
 
 	h->stats_end = false;
-	h->n_vip_stats = h->n_reasons = 0;
+	h->n_vip_stats = h->n_svc_stats = h->n_be_stats = h->n_reasons = h->n_events = 0;
 	assert_int_equal(ipc_send(h->child, MSG_MAPS_STATS_GET, &batch, sizeof(batch)), 0);
 	maps_host_wait(h, &h->stats_end);
+}
+
+void maps_host_ask(struct maps_host *h, struct msg_ask ask)
+{
+	ask.seq = ++h->seq;
+	h->answered = false;
+	assert_int_equal(ipc_send(h->child, MSG_MAPS_ASK, &ask, sizeof(ask)), 0);
+	maps_host_wait(h, &h->answered);
+	assert_int_equal(h->answer.seq, ask.seq);
+}
+
+void maps_host_sample(struct maps_host *h, struct msg_sample_set set)
+{
+	set.seq = ++h->seq;
+	h->sampling = false;
+	h->n_samples = 0;
+	assert_int_equal(ipc_send(h->child, MSG_MAPS_SAMPLE_SET, &set, sizeof(set)), 0);
+	maps_host_wait(h, &h->sampling);
+	assert_int_equal(h->sample_state.seq, set.seq);
 }
 
 const struct msg_svc_result *maps_host_result(const struct maps_host *h, const char *vip,

@@ -50,8 +50,18 @@ struct maps_host {
 	bool stats_end;
 	size_t n_vip_stats;
 	struct msg_stats_vip vip_stats[MAPS_HOST_RESULTS];
+	size_t n_svc_stats;
+	struct msg_stats_svc svc_stats[MAPS_HOST_RESULTS];
+	size_t n_be_stats;
+	struct msg_stats_be be_stats[MAPS_HOST_RESULTS];
 	uint64_t reasons[64];
-	size_t n_reasons;
+	size_t n_reasons, n_events;
+	/* Answer to maps_host_ask() and to maps_host_sample(); samples that came since. */
+	bool answered, sampling;
+	struct msg_answer answer;
+	struct msg_sample_state sample_state;
+	unsigned int n_samples;
+	struct msg_sample sample; /* the last */
 };
 
 /* False: the machine does not allow it, skip. */
@@ -72,6 +82,10 @@ void maps_host_svc(struct maps_host *h, const char *vip, uint16_t port, uint32_t
 void maps_host_svc_del(struct maps_host *h, const char *vip, uint16_t port);
 void maps_host_commit(struct maps_host *h);
 void maps_host_stats(struct maps_host *h);
+
+/* seq is filled in. */
+void maps_host_ask(struct maps_host *h, struct msg_ask ask);
+void maps_host_sample(struct maps_host *h, struct msg_sample_set set);
 
 /* Runs the loop until *flag, at most 10 s. Fails the test otherwise. */
 void maps_host_wait(struct maps_host *h, const bool *flag);
