@@ -3,9 +3,9 @@
  * The local API's server: libmicrohttpd without a thread of its own. It has an
  * epoll descriptor, which is one watch of our loop; connections are accepted
  * here, checked, and handed to it. A request is collected whole (its body has
- * a limit) and given to api_route(). The one that needs the maps child's
- * counters is suspended until they have come, together with all others that
- * ask meanwhile.
+ * a limit) and given to api_route(). One whose answer takes time is suspended
+ * until api_resume(). Those that want the maps child's counters wait for
+ * them together.
  */
 #include <microhttpd.h>
 #include <stdio.h>
@@ -26,9 +26,10 @@ struct api_call {
 	struct MHD_Connection *conn;
 	struct sbuf body;
 	bool too_long;
-	bool suspended, answered; /* answered: resumed, with what is in req */
+	bool answered; /* resumed, with what is in req */
 	struct api_request req;
-	struct api_call *next, **link; /* among those that wait for counters */
+	struct api_call *next, **link; /* among those that are suspended */
+	bool for_stats;
 };
 
 struct api {
@@ -38,6 +39,7 @@ struct api {
 	struct loop_io listen_io, mhd_io;
 	struct loop_timer mhd_timer, stats_timer;
 	struct api_call *waiting;
+	unsigned int n_for_stats;
 	struct api_stats stats;
 	uint64_t stats_seq;
 };
@@ -80,7 +82,9 @@ static enum MHD_Result answer(struct api_call *call)
 	return ok;
 }
 
-/* ---- counters ---- */
+/* ---- requests that wait ---- */
+
+static void on_mhd_timer(struct loop_timer *t);
 
 static void stop_waiting(struct api_call *call)
 {
@@ -90,28 +94,68 @@ static void stop_waiting(struct api_call *call)
 	if (call->next)
 		call->next->link = call->link;
 	call->link = NULL;
+	call->api->n_for_stats -= call->for_stats;
 }
 
-static void on_mhd_timer(struct loop_timer *t);
-
-static void wake_all(struct api *a, bool ok)
+static void start_waiting(struct api_call *call, bool for_stats)
 {
-	loop_timer_del(a->parent->loop, &a->stats_timer);
+	struct api *a = call->api;
+
+	call->for_stats = for_stats;
+	a->n_for_stats += for_stats;
+	call->next = a->waiting;
+	call->link = &a->waiting;
+	if (call->next)
+		call->next->link = &call->next;
+	a->waiting = call;
+	MHD_suspend_connection(call->conn);
+}
+
+static void resume(struct api_call *call)
+{
+	stop_waiting(call);
+	call->answered = true;
+	MHD_resume_connection(call->conn);
+	/* The descriptor does not become readable by a resumption. */
+	loop_timer_in(call->api->parent->loop, &call->api->mhd_timer, 0, on_mhd_timer);
+}
+
+void api_resume(struct api_request *req)
+{
+	resume(container_of(req, struct api_call, req));
+}
+
+/* The agent ends: nobody waits any more. */
+static void resume_all(struct api *a)
+{
 	while (a->waiting) {
 		struct api_call *call = a->waiting;
 
-		stop_waiting(call);
-		call->answered = true;
+		if (!call->for_stats)
+			call->req.cancel(&call->req);
+		api_error(&call->req, 503, NULL, "the agent is ending");
+		resume(call);
+	}
+}
+
+/* ---- counters ---- */
+
+static void wake_for_stats(struct api *a, bool ok)
+{
+	struct api_call *call, *next;
+
+	loop_timer_del(a->parent->loop, &a->stats_timer);
+	for (call = a->waiting; call; call = next) {
+		next = call->next;
+		if (!call->for_stats)
+			continue;
 		if (ok)
 			jput_share(&call->req.out, &a->stats.doc);
 		else
 			api_error(&call->req, 504, NULL, "the maps child does not answer");
-		call->suspended = false;
-		MHD_resume_connection(call->conn);
+		resume(call);
 	}
 	jput_done(&a->stats.doc);
-	/* Its descriptor does not become readable by a resumption. */
-	loop_timer_in(a->parent->loop, &a->mhd_timer, 0, on_mhd_timer);
 }
 
 static void on_stats_late(struct loop_timer *t)
@@ -119,7 +163,7 @@ static void on_stats_late(struct loop_timer *t)
 	struct api *a = container_of(t, struct api, stats_timer);
 
 	a->stats_seq++;
-	wake_all(a, false);
+	wake_for_stats(a, false);
 }
 
 static void wait_for_stats(struct api_call *call)
@@ -127,30 +171,24 @@ static void wait_for_stats(struct api_call *call)
 	struct api *a = call->api;
 	struct msg_batch msg;
 
-	if (!a->waiting) {
+	if (!a->n_for_stats) {
 		msg.seq = ++a->stats_seq;
 		ipc_send(a->parent->maps, MSG_MAPS_STATS_GET, &msg, sizeof(msg));
 		loop_timer_in(a->parent->loop, &a->stats_timer, API_STATS_MS, on_stats_late);
 	}
-	call->next = a->waiting;
-	call->link = &a->waiting;
-	if (call->next)
-		call->next->link = &call->next;
-	a->waiting = call;
-	call->suspended = true;
-	MHD_suspend_connection(call->conn);
+	start_waiting(call, true);
 }
 
 void api_stats(struct api *a, uint16_t type, const void *data, size_t len)
 {
 	const struct msg_batch *end = data;
 
-	if (!a || !a->waiting)
+	if (!a || !a->n_for_stats)
 		return;
 	if (!api_stats_add(&a->stats, type, data, len))
 		return;
 	if (len == sizeof(*end) && end->seq == a->stats_seq) {
-		wake_all(a, true);
+		wake_for_stats(a, true);
 		return;
 	}
 	/* An answer that came too late for those who had asked. */
@@ -172,10 +210,22 @@ static int method_parse(const char *name, enum api_method *ret)
 	return -EINVAL;
 }
 
+static enum MHD_Result on_arg(void *user, enum MHD_ValueKind kind _unused_, const char *name,
+			      const char *value)
+{
+	struct api_request *req = user;
+
+	if (req->n_args == API_ARGS_MAX)
+		return MHD_NO;
+	req->args[req->n_args++] = (struct api_arg){.name = name, .value = value ? value : ""};
+	return MHD_YES;
+}
+
 static enum MHD_Result run_call(struct api_call *call, const char *url, const char *method)
 {
 	_cleanup_free_ char *path = strdup(url);
 	struct api_request *req = &call->req;
+	enum api_result result = API_DONE;
 
 	req->parent = call->api->parent;
 	req->body = call->body.data ? call->body.data : "";
@@ -186,11 +236,17 @@ static enum MHD_Result run_call(struct api_call *call, const char *url, const ch
 		api_error(req, 405, NULL, "the method is not known");
 	} else if (call->too_long) {
 		api_error(req, 413, NULL, "the body is longer than %u bytes", API_BODY_MAX);
-	} else if (api_route(req, path) == API_STATS) {
-		wait_for_stats(call);
-		return MHD_YES;
+	} else {
+		MHD_get_connection_values(call->conn, MHD_GET_ARGUMENT_KIND, on_arg, req);
+		result = api_route(req, path);
 	}
-	return answer(call);
+	if (result == API_DONE)
+		return answer(call);
+	if (result == API_STATS)
+		wait_for_stats(call);
+	else
+		start_waiting(call, false);
+	return MHD_YES;
 }
 
 static struct api_call *call_new(struct api *a, struct MHD_Connection *conn)
@@ -236,6 +292,8 @@ static void on_completed(void *user _unused_, struct MHD_Connection *conn _unuse
 
 	if (!call)
 		return;
+	if (call->link && !call->for_stats)
+		call->req.cancel(&call->req);
 	stop_waiting(call);
 	sbuf_done(&call->body);
 	jput_done(&call->req.out);
@@ -344,8 +402,7 @@ void api_free(struct api *a)
 	if (!a)
 		return;
 	l = a->parent->loop;
-	if (a->waiting)
-		wake_all(a, false);
+	resume_all(a);
 	loop_io_del(l, &a->listen_io);
 	loop_io_del(l, &a->mhd_io);
 	loop_timer_del(l, &a->mhd_timer);

@@ -2,8 +2,8 @@
 /*
  * The local API: HTTP on a unix socket (docs/agent.md, "The local API").
  * api.c is the server (libmicrohttpd on our loop, who may connect);
- * api_route.c knows paths and methods; api_get.c and api_put.c do the work on
- * plain structs, so that a test needs no socket.
+ * api_route.c knows paths and methods; api_get.c, api_put.c, api_stats.c and
+ * api_observe.c do the work on plain structs, so that a test needs no socket.
  */
 #ifndef NLB_AGENT_API_H
 #define NLB_AGENT_API_H
@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "capture.h"
 #include "config.h"
 
 struct api;
@@ -29,6 +30,9 @@ int api_listen(const struct config *cfg, int *ret_fd);
 /* Serves on listen_fd, which it takes over; -1: does nothing. 0 or -errno. */
 int api_new(struct parent *p, int listen_fd, struct api **ret);
 void api_free(struct api *a);
+
+/* For capture_init(): a capture's clients are requests. */
+extern const struct capture_ops api_capture_ops;
 
 /* A MSG_MAPS_STATS_* frame from the maps child. */
 void api_stats(struct api *a, uint16_t type, const void *data, size_t len);

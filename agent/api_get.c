@@ -274,32 +274,3 @@ enum api_result api_get_health(struct api_request *req)
 					    : "there is no VIP list yet");
 	return API_DONE;
 }
-
-/* ---- counters ---- */
-
-bool api_stats_add(struct api_stats *s, uint16_t type, const void *data, size_t len)
-{
-	if (!s->doc.root) {
-		struct jput b = jput_begin(&s->doc);
-
-		s->reasons = jput_object(b, "reasons");
-		s->vips = jput_array(b, "vips");
-	}
-	if (type == MSG_MAPS_STATS_VIP && len == sizeof(struct msg_stats_vip)) {
-		const struct msg_stats_vip *v = data;
-		struct jput b = jput_object(s->vips, NULL);
-
-		jput_addr(b, "address", &v->vip);
-		jput_u64(b, "packets", v->packets);
-		jput_u64(b, "bytes", v->bytes);
-		jput_u64(b, "dropped", v->dropped);
-	} else if (type == MSG_MAPS_STATS_REASON && len == sizeof(struct msg_stats_reason)) {
-		const struct msg_stats_reason *r = data;
-		char name[sizeof(r->name) + 1];
-
-		memcpy(name, r->name, sizeof(r->name));
-		name[sizeof(r->name)] = '\0';
-		jput_u64(s->reasons, name, r->packets);
-	}
-	return type == MSG_MAPS_STATS_END;
-}

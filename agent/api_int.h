@@ -6,6 +6,7 @@
 #define NLB_AGENT_API_INT_H
 
 #include "api.h"
+#include "ask.h"
 #include "core_int.h"
 #include "jget.h"
 #include "jput.h"
@@ -26,6 +27,14 @@ enum api_method {
 enum api_result {
 	API_DONE,  /* status and out are filled */
 	API_STATS, /* when the maps child has sent its counters */
+	API_WAIT,  /* when api_resume() is called; it can be called off by req->cancel */
+};
+
+#define API_ARGS_MAX 8
+
+/* NAME=VALUE behind the path's question mark. */
+struct api_arg {
+	const char *name, *value;
 };
 
 struct api_request {
@@ -33,6 +42,8 @@ struct api_request {
 	enum api_method method;
 	const char *body; /* NUL-terminated */
 	size_t body_len;
+	struct api_arg args[API_ARGS_MAX];
+	size_t n_args;
 
 	/* Filled by api_route(). */
 	const char *parts[API_PARTS_MAX]; /* of the path */
@@ -44,6 +55,10 @@ struct api_request {
 	unsigned int status;
 	unsigned int allow; /* bits 1 << enum api_method, for 405 */
 	struct jput_doc out;
+
+	/* API_WAIT: nobody may call api_resume() any more. */
+	void (*cancel)(struct api_request *req);
+	struct ask ask;
 };
 
 /*
@@ -51,6 +66,12 @@ struct api_request {
  * req->status and req->out, unless it returns API_STATS.
  */
 enum api_result api_route(struct api_request *req, char *path);
+
+/* The answer is there: status and out are filled. Never from within the handler. */
+void api_resume(struct api_request *req);
+
+/* Parses the body, which must be an object; else an answer was written. 0 or -EINVAL. */
+int api_body(struct api_request *req, struct json_object **ret);
 
 /* {"error": ..., "field": ...} with this status; field may be NULL. */
 enum api_result api_error(struct api_request *req, unsigned int status, const char *field,
@@ -71,10 +92,17 @@ enum api_result api_delete_backend(struct api_request *req);
 enum api_result api_patch_backends(struct api_request *req);
 enum api_result api_post_accept(struct api_request *req);
 
-/* The counters as they come in, frame by frame; true after the last one. */
+/* api_observe.c */
+
+enum api_result api_get_route(struct api_request *req);
+enum api_result api_post_capture(struct api_request *req);
+enum api_result api_get_capture(struct api_request *req);
+enum api_result api_delete_capture(struct api_request *req);
+
+/* api_stats.c: the counters as they come in, frame by frame; true after the last one. */
 struct api_stats {
 	struct jput_doc doc;
-	struct jput reasons, vips; /* of doc */
+	struct jput reasons, events, vips, services, backends; /* of doc */
 };
 bool api_stats_add(struct api_stats *s, uint16_t type, const void *data, size_t len);
 

@@ -22,7 +22,7 @@ static struct core_key key_of(const struct core_backend *be)
 	};
 }
 
-static int parse_body(struct api_request *req, struct json_object **ret)
+int api_body(struct api_request *req, struct json_object **ret)
 {
 	char why[API_ERR_LEN] = "";
 	struct jerr err = {why, sizeof(why)};
@@ -73,7 +73,7 @@ enum api_result api_put_backend(struct api_request *req)
 	struct core_key key = key_of(req->backend);
 	enum model_admin admin;
 
-	if (parse_body(req, &o) < 0 || parse_admin(req, o, &admin) < 0)
+	if (api_body(req, &o) < 0 || parse_admin(req, o, &admin) < 0)
 		return API_DONE;
 	return changed(req, core_override_set(req->parent->core, &key, admin));
 }
@@ -130,7 +130,7 @@ enum api_result api_patch_backends(struct api_request *req)
 	size_t n;
 	int r = 0;
 
-	if (parse_body(req, &o) < 0)
+	if (api_body(req, &o) < 0)
 		return API_DONE;
 	if (jget_array(o, "backends", MODEL_BACKENDS_MAX, &arr, &err) < 0 || !arr)
 		return api_error(req, 400, "backends", "%s", why[0] ? why : "backends is missing");

@@ -196,6 +196,22 @@ void feed_dataplane(struct feed *f, bool up)
 	feed_word(f, "dataplane", up ? "ok" : "down");
 }
 
+void feed_answer(struct feed *f, uint64_t id, const struct msg_ask *q, const struct msg_answer *ans,
+		 const char *error)
+{
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+	struct jput b = jput_object(jput_begin(&doc), "answer");
+
+	if (f->state != FEED_UP)
+		return;
+	jput_u64(b, "id", id);
+	if (ans)
+		ask_write(q, ans, b);
+	else
+		jput_str(b, "error", error);
+	feed_doc(f, &doc);
+}
+
 static void on_heartbeat(struct loop_timer *t)
 {
 	struct feed *f = container_of(t, struct feed, heartbeat);
@@ -266,6 +282,30 @@ static int on_route(struct feed *f, struct json_object *o, struct jerr *err)
 	return 0;
 }
 
+/* A question that is no good is answered so; it does not end the session. */
+static int on_ask(struct feed *f, struct json_object *o, struct jerr *err)
+{
+	struct ask_form form = {};
+	uint64_t id = 0;
+
+	if (jget_u64(o, "id", 1, UINT32_MAX, &id, err) < 0)
+		return -EINVAL;
+	if (!id)
+		return jget_fail(err, "ask: no id in it");
+	json_object_object_foreach (o, name, value) {
+		/* What is unknown is for later versions. */
+		if (value && ask_form_set(&form, name, json_object_get_string(value)) == -EINVAL) {
+			feed_answer(f, id, NULL, NULL, form.error);
+			return 0;
+		}
+	}
+	if (ask_form_check(&form) < 0)
+		feed_answer(f, id, NULL, NULL, form.error);
+	else
+		f->ops->ask(f->user, id, &form.msg);
+	return 0;
+}
+
 static int on_line(struct feed *f, const char *line, size_t len, struct jerr *err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
@@ -281,6 +321,8 @@ static int on_line(struct feed *f, const char *line, size_t len, struct jerr *er
 	f->heard_ns = util_now_ns();
 	if (json_object_object_get_ex(o, "route", NULL))
 		return jget_object(o, "route", &v, err) < 0 || !v ? -EINVAL : on_route(f, v, err);
+	if (json_object_object_get_ex(o, "ask", NULL))
+		return jget_object(o, "ask", &v, err) < 0 || !v ? -EINVAL : on_ask(f, v, err);
 	if (json_object_object_get_ex(o, "hello", NULL))
 		return jget_object(o, "hello", &v, err) < 0 || !v ? -EINVAL : on_hello(f, v, err);
 	if (json_object_object_get_ex(o, "error", NULL)) {

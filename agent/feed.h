@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ask.h"
 #include "core.h"
 #include "loop.h"
 
@@ -28,6 +29,8 @@ struct feed_ops {
 	void (*up)(void *user, bool up);
 	void (*route)(void *user, const struct addr *vip, enum core_route route,
 		      const char *reason);
+	/* nlbd asks where a packet would go; feed_answer() with the same id is due. */
+	void (*ask)(void *user, uint64_t id, const struct msg_ask *q);
 	/* After all lines of one read. */
 	void (*burst)(void *user);
 };
@@ -42,6 +45,10 @@ void feed_vip(struct feed *f, const struct core_vip *v);
 void feed_gone(struct feed *f, const struct addr *vip);
 void feed_sync(struct feed *f, struct core *c);
 void feed_dataplane(struct feed *f, bool up);
+
+/* The answer to ops->ask; error, in words, instead of one: ans is NULL then. */
+void feed_answer(struct feed *f, uint64_t id, const struct msg_ask *q, const struct msg_answer *ans,
+		 const char *error);
 
 bool feed_is_up(const struct feed *f);
 /* Why there is no session; "" when there is one. */

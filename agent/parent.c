@@ -254,6 +254,46 @@ static void in_route(void *user, const struct addr *vip, enum core_route route, 
 	core_route_set(p->core, vip, route, reason, util_now_ns());
 }
 
+/* A question of nlbd's, until its answer is there. */
+struct nlbd_ask {
+	struct ask ask;
+	struct parent *parent;
+	uint64_t id;
+};
+
+static void on_nlbd_answer(struct ask *ask, const struct msg_answer *ans)
+{
+	struct nlbd_ask *a = container_of(ask, struct nlbd_ask, ask);
+	struct feed *feed = a->parent->feed;
+	char text[MSG_REASON_LEN + 1] = "the maps child does not answer";
+
+	if (ans && ans->error)
+		snprintf(text, sizeof(text), "%.*s", MSG_REASON_LEN, ans->text);
+	if (feed)
+		feed_answer(feed, a->id, &ask->msg, ans && !ans->error ? ans : NULL, text);
+	free(a);
+}
+
+static void in_ask(void *user, uint64_t id, const struct msg_ask *q)
+{
+	struct parent *p = user;
+	struct nlbd_ask *a;
+
+	if (!core_maps_ready(p->core)) {
+		feed_answer(p->feed, id, NULL, NULL, "the data plane is starting");
+		return;
+	}
+	a = calloc(1, sizeof(*a));
+	if (a) {
+		a->parent = p;
+		a->id = id;
+		if (ask_start(&p->asker, &a->ask, q, on_nlbd_answer) == 0)
+			return;
+	}
+	free(a);
+	feed_answer(p->feed, id, NULL, NULL, "too many questions at once");
+}
+
 static void in_burst(void *user)
 {
 	parent_kick(user);
@@ -262,6 +302,7 @@ static void in_burst(void *user)
 static const struct feed_ops feed_in = {
 	.up = in_up,
 	.route = in_route,
+	.ask = in_ask,
 	.burst = in_burst,
 };
 
@@ -291,16 +332,39 @@ static int maps_are_ready(struct parent *p)
 	return scheduler_new(p->loop, p->cfg, &scheduler_in, p, &p->sched);
 }
 
+/* What was asked for and changes nothing. False: it is for the core. */
+static bool observe_frame(struct parent *p, uint16_t type, const void *data, size_t len)
+{
+	switch (type) {
+	case MSG_MAPS_STATS_VIP:
+	case MSG_MAPS_STATS_SVC:
+	case MSG_MAPS_STATS_BE:
+	case MSG_MAPS_STATS_REASON:
+	case MSG_MAPS_STATS_EVENT:
+	case MSG_MAPS_STATS_END:
+		api_stats(p->api, type, data, len);
+		return true;
+	case MSG_MAPS_ANSWER:
+		if (len == sizeof(struct msg_answer))
+			ask_answer(&p->asker, data);
+		return true;
+	case MSG_MAPS_SAMPLE_STATE:
+	case MSG_MAPS_SAMPLE:
+		capture_frame(&p->capture, type, data, len);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void on_maps_frame(struct ipc *ch, uint16_t type, const void *data, size_t len)
 {
 	struct parent *p = ipc_user(ch);
 	bool was_ready = core_maps_ready(p->core);
 	int r;
 
-	if (type >= MSG_MAPS_STATS_VIP && type <= MSG_MAPS_STATS_END) {
-		api_stats(p->api, type, data, len);
+	if (observe_frame(p, type, data, len))
 		return;
-	}
 	core_maps_frame(p->core, type, data, len, util_now_ns());
 	if (was_ready || !core_maps_ready(p->core))
 		return;
@@ -454,6 +518,8 @@ static int parent_start(struct parent *p, int *maps_fd, int *hc_fd, int *api_fd)
 	if (r < 0)
 		return r;
 	load_state(p);
+	p->asker = (struct asker){.loop = p->loop, .send = out_maps, .user = p};
+	capture_init(&p->capture, p->loop, &api_capture_ops, out_maps, p);
 	r = ipc_new(p->loop, TAKE_FD(*maps_fd), &maps_in, p, &p->maps);
 	if (r == 0)
 		r = ipc_new(p->loop, TAKE_FD(*hc_fd), &health_in, p, &p->health);
@@ -473,6 +539,8 @@ static void parent_done(struct parent *p)
 	if (p->loop)
 		loop_timer_del(p->loop, &p->verdicts);
 	api_free(p->api);
+	capture_done(&p->capture);
+	ask_stop(&p->asker);
 	feed_free(p->feed);
 	scheduler_free(p->sched);
 	ipc_free(p->maps);

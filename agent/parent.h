@@ -7,6 +7,8 @@
 #define NLB_AGENT_PARENT_H
 
 #include "api.h"
+#include "ask.h"
+#include "capture.h"
 #include "config.h"
 #include "core.h"
 #include "feed.h"
@@ -22,6 +24,8 @@ struct parent {
 	struct scheduler *sched;
 	struct feed *feed; /* NULL: the configuration names no socket */
 	struct api *api;
+	struct asker asker;
+	struct capture capture;
 
 	struct loop_timer run;	    /* core_run(), at the end of a round or when due */
 	struct loop_timer verdicts; /* verdicts wait here to be written together */

@@ -29,6 +29,8 @@ struct fx {
 	int ups, downs;
 	char routes[4096];
 	unsigned int bursts;
+	uint64_t asked;
+	struct msg_ask ask;
 };
 
 static void on_up(void *user, bool up)
@@ -53,7 +55,16 @@ static void on_burst(void *user)
 	((struct fx *)user)->bursts++;
 }
 
-static const struct feed_ops ops = {.up = on_up, .route = on_route, .burst = on_burst};
+static void on_ask(void *user, uint64_t id, const struct msg_ask *q)
+{
+	struct fx *fx = user;
+
+	fx->asked = id;
+	fx->ask = *q;
+}
+
+static const struct feed_ops ops = {
+	.up = on_up, .route = on_route, .ask = on_ask, .burst = on_burst};
 
 static void listen_at(struct fx *fx)
 {
@@ -224,6 +235,33 @@ static void test_routes_and_bursts(void **state)
 	assert_int_equal(fx->downs, 0);
 }
 
+static void test_questions(void **state)
+{
+	struct msg_answer ans = {.reason = 3, .ingress = "eth0"};
+	struct fx *fx = *state;
+
+	listen_at(fx);
+	connect_up(fx);
+	say(fx, "{\"ask\":{\"id\":7,\"src\":\"192.0.2.7\",\"sport\":40000,\"vip\":\"" V
+		"\",\"dport\":80,\"protocol\":\"tcp\",\"established\":true,\"later\":[1]}}\n");
+	UNTIL(fx, fx->asked == 7);
+	assert_int_equal(fx->ask.sport, 40000);
+	assert_int_equal(fx->ask.dport, 80);
+	assert_int_equal(fx->ask.established, 1);
+	feed_answer(fx->f, 7, &fx->ask, &ans, NULL);
+	UNTIL(fx, strstr(fx->got, "{\"answer\":{\"id\":7,\"flow\":{\"src\":\"192.0.2.7\","));
+	UNTIL(fx, strstr(fx->got, "\"verdict\":\"passed\",\"reason\":\"not_vip\""));
+	feed_answer(fx->f, 8, NULL, NULL, "not now");
+	UNTIL(fx, strstr(fx->got, "{\"answer\":{\"id\":8,\"error\":\"not now\"}}\n"));
+	/* One that makes no sense is refused, and that is all. */
+	say(fx, "{\"ask\":{\"id\":9,\"src\":\"nonsense\"}}\n{\"ask\":{\"id\":10,\"src\":null}}\n");
+	UNTIL(fx,
+	      strstr(fx->got, "{\"answer\":{\"id\":9,\"error\":\"src must be an address\"}}\n"));
+	UNTIL(fx, strstr(fx->got, "{\"answer\":{\"id\":10,\"error\":\"src is missing\"}}\n"));
+	assert_int_equal(fx->asked, 7);
+	assert_int_equal(fx->downs, 0);
+}
+
 static void test_comes_back(void **state)
 {
 	struct fx *fx = *state;
@@ -260,6 +298,8 @@ static void test_broken_rules_end_it(void **state)
 		{"{\"route\":{\"address\":\"x\",\"state\":\"installed\"}}\n", "no address"},
 		{"{\"route\":{\"address\":\"" V "\",\"state\":\"lost\"}}\n",
 		 "state must be one of"},
+		{"{\"ask\":[]}\n", "ask must be an object"},
+		{"{\"ask\":{\"src\":\"192.0.2.1\"}}\n", "ask: no id in it"},
 		{"{\"hello\":{\"version\":2}}\n", "nlbd speaks version 2, we speak 1"},
 		{"{\"error\":{\"reason\":\"go away\"}}\n", "nlbd says: go away"},
 	};
@@ -326,6 +366,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_waits_for_nlbd, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_routes_and_bursts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_questions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_heartbeat, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_broken_rules_end_it, setup, teardown),

@@ -49,7 +49,24 @@ struct fx {
 	uint64_t last_cond;
 	uint8_t initial;
 	bool mute_stats;
+	uint32_t rate; /* of the samples that the parent wants */
+	uint64_t taken;
 };
+
+/* Answers, and sends a packet when the capture begins. */
+static void sample_set(struct fx *fx, const struct msg_sample_set *set)
+{
+	struct msg_sample_state st = {.seq = set->seq, .lost = 3};
+	struct {
+		struct msg_sample s;
+		uint8_t data[2];
+	} msg = {.s = {.len = 60, .cap_len = 2}, .data = {0xab, 0xcd}};
+
+	fx->rate = set->rate;
+	ipc_send(fx->maps, MSG_MAPS_SAMPLE_STATE, &st, sizeof(st));
+	if (set->rate)
+		ipc_send(fx->maps, MSG_MAPS_SAMPLE, &msg, sizeof(msg.s) + 2);
+}
 
 static void maps_frame(struct ipc *ch, uint16_t type, const void *data, size_t len _unused_)
 {
@@ -78,6 +95,14 @@ static void maps_frame(struct ipc *ch, uint16_t type, const void *data, size_t l
 
 		ipc_send(ch, MSG_MAPS_STATS_REASON, &r, sizeof(r));
 		ipc_send(ch, MSG_MAPS_STATS_END, data, sizeof(struct msg_batch));
+	} else if (type == MSG_MAPS_ASK) {
+		struct msg_answer ans = {.seq = ((const struct msg_ask *)data)->seq};
+
+		ipc_send(ch, MSG_MAPS_ANSWER, &ans, sizeof(ans));
+	} else if (type == MSG_MAPS_SAMPLE_SET) {
+		sample_set(fx, data);
+	} else if (type == MSG_MAPS_SAMPLE_TAKEN) {
+		fx->taken += ((const struct msg_batch *)data)->seq;
 	}
 }
 
@@ -396,7 +421,7 @@ static void test_api(void **state)
 	api(fx, "BREW /v1/status HTTP/1.0\r\n\r\n");
 	assert_non_null(strstr(fx->answer, " 405 "));
 	api(fx, GET("/v1/stats"));
-	assert_non_null(strstr(fx->answer, "{\"reasons\":{\"tx\":77},\"vips\":[]}"));
+	assert_non_null(strstr(fx->answer, "{\"reasons\":{\"tx\":77},\"events\":{},\"vips\":[],"));
 	forget(fx);
 	snprintf(request, sizeof(request),
 		 "PUT /v1/vips/" V "/ports/tcp/80/backends/" B1 " HTTP/1.0\r\n"
@@ -404,6 +429,88 @@ static void test_api(void **state)
 	api(fx, request);
 	assert_non_null(strstr(fx->answer, " 200 OK\r\n"));
 	UNTIL(fx, strstr(fx->said, "\"state\":\"disabled\""));
+}
+
+#define ASK "src=192.0.2.7&sport=40000&vip=" V "&dport=80&protocol=tcp"
+
+static void test_asking(void **state)
+{
+	struct fx *fx = *state;
+
+	running(fx);
+	api(fx, GET("/v1/route?" ASK));
+	assert_non_null(strstr(fx->answer, " 200 OK\r\n"));
+	assert_non_null(strstr(fx->answer, "\"verdict\":\"sent\",\"reason\":\"tx\""));
+	api(fx, GET("/v1/route?" ASK "&sport=x"));
+	assert_non_null(strstr(fx->answer, " 400 "));
+	assert_non_null(strstr(fx->answer, "sport is given twice"));
+	/* More than there are fields. */
+	api(fx, GET("/v1/route?" ASK "&a=1&b=2&c=3&d=4"));
+	assert_non_null(strstr(fx->answer, " 400 "));
+	forget(fx);
+	nlbd_say(fx, "{\"ask\":{\"id\":5,\"src\":\"192.0.2.7\",\"sport\":1,\"vip\":\"" V
+		     "\",\"dport\":80,\"protocol\":\"udp\"}}\n");
+	UNTIL(fx, strstr(fx->said, "{\"answer\":{\"id\":5,\"flow\":{"));
+	assert_int_equal(stop(fx, SIGTERM), 0);
+}
+
+/* One capture over HTTP, from its beginning to its end. */
+static void test_capture(void **state)
+{
+	struct fx *fx = *state;
+	unsigned int id = 0;
+	char request[256];
+
+	running(fx);
+	api(fx, "POST /v1/capture HTTP/1.0\r\nContent-Length: 10\r\n\r\n{\"rate\":4}");
+	assert_non_null(strstr(fx->answer, " 200 OK\r\n"));
+	assert_int_equal(sscanf(strstr(fx->answer, "{\"id\":"), "{\"id\":%u}", &id), 1);
+	assert_int_equal(fx->rate, 4);
+	snprintf(request, sizeof(request), "GET /v1/capture?id=%u&wait=5s HTTP/1.0\r\n\r\n", id);
+	api(fx, request);
+	assert_non_null(strstr(fx->answer, "\"length\":60,\"data\":\"abcd\"}]}"));
+	UNTIL(fx, fx->taken == 1);
+	/* Nothing comes: the time is up, and the capture goes on. */
+	snprintf(request, sizeof(request), "GET /v1/capture?id=%u&wait=1s HTTP/1.0\r\n\r\n", id);
+	api(fx, request);
+	assert_non_null(strstr(fx->answer, "{\"running\":true,\"packets\":[]}"));
+	snprintf(request, sizeof(request), "DELETE /v1/capture?id=%u HTTP/1.0\r\n\r\n", id);
+	api(fx, request);
+	assert_non_null(strstr(fx->answer, "{\"lost\":3}"));
+	assert_int_equal(fx->rate, 0);
+}
+
+/* The agent ends while a client waits: it is told, and nothing is left behind. */
+static void test_end_while_waiting(void **state)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct fx *fx = *state;
+	char request[128];
+	unsigned int id = 0;
+	size_t len = 0;
+	int fd;
+
+	running(fx);
+	api(fx, "POST /v1/capture HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}");
+	assert_int_equal(sscanf(strstr(fx->answer, "{\"id\":"), "{\"id\":%u}", &id), 1);
+	snprintf(request, sizeof(request), "GET /v1/capture?id=%u&wait=30s HTTP/1.0\r\n\r\n", id);
+	api(fx, request);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	memcpy(sun.sun_path, fx->cfg.api_socket, strlen(fx->cfg.api_socket) + 1);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
+	/* Another request, answered: the one before it is waiting by now. */
+	api(fx, GET("/v1/health"));
+	kill(fx->pid, SIGTERM);
+	UNTIL(fx, ({
+		      ssize_t n = recv(fd, fx->answer + len, sizeof(fx->answer) - 1 - len, 0);
+
+		      if (n > 0)
+			      len += (size_t)n;
+		      n == 0;
+	      }));
+	close(fd);
+	assert_int_equal(stop(fx, 0), 0);
 }
 
 static void test_api_stats_are_late(void **state)
@@ -483,6 +590,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sighup_reads_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_api, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_api_stats_are_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_asking, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_capture, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_end_while_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_api_long_body, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_second_agent, setup, teardown),
 	};
