@@ -8,21 +8,10 @@
 #include <string.h>
 
 #include "config.h"
-#include "jget.h"
 #include "model.h"
 #include "nlbctl.h"
 #include "sbuf.h"
 #include "state.h"
-
-#define ANSWER_MAX (256u << 20)
-
-struct nlbctl {
-	const char *socket;
-	bool json;
-	struct sbuf answer;
-	long status;
-	char error[CURL_ERROR_SIZE];
-};
 
 struct command {
 	const char *name, *args, *help;
@@ -64,52 +53,12 @@ static int usage(FILE *out)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(out, "  %-8s %-22s  %s\n", commands[i].name, commands[i].args,
 			commands[i].help);
+	fputs("  route    SRC:PORT VIP:PORT/PROTO  where that packet would go; -h for more\n"
+	      "  capture                         packets that pass, to the screen or a file; -h\n",
+	      out);
 	fprintf(out, "  %-8s %-18s  %s\n", "check-config", "FILE...",
 		"check agent.conf and VIP lists (*.json)");
 	return 2;
-}
-
-/* ---- HTTP ---- */
-
-static size_t on_body(char *data, size_t size, size_t n, void *user)
-{
-	struct nlbctl *ctl = user;
-
-	if (ctl->answer.len + size * n > ANSWER_MAX)
-		return 0;
-	sbuf_add(&ctl->answer, data, size * n);
-	return sbuf_ok(&ctl->answer) ? size * n : 0;
-}
-
-static CURLcode request(struct nlbctl *ctl, const char *method, const char *path, const char *body)
-{
-	_cleanup_sbuf_ struct sbuf url = SBUF_INIT;
-	struct curl_slist *headers = NULL;
-	CURL *e = curl_easy_init();
-	CURLcode code;
-
-	sbuf_printf(&url, "http://agent%s", path);
-	headers = curl_slist_append(headers, "Content-Type: application/json");
-	if (!e || !headers || !sbuf_ok(&url)) {
-		curl_slist_free_all(headers);
-		return CURLE_OUT_OF_MEMORY;
-	}
-	curl_easy_setopt(e, CURLOPT_URL, url.data);
-	curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, ctl->socket);
-	curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method);
-	if (body)
-		curl_easy_setopt(e, CURLOPT_POSTFIELDS, body);
-	curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(e, CURLOPT_TIMEOUT, 15L);
-	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, ctl->error);
-	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(e, CURLOPT_WRITEDATA, ctl);
-	code = curl_easy_perform(e);
-	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &ctl->status);
-	curl_slist_free_all(headers);
-	curl_easy_cleanup(e);
-	return code;
 }
 
 /* The command's path with each {} replaced; -EINVAL for an argument with a slash. */
@@ -128,52 +77,17 @@ static int make_path(const struct command *cmd, char **args, struct sbuf *path)
 	return sbuf_ok(path) ? 0 : -ENOMEM;
 }
 
-static int show(struct nlbctl *ctl, const struct command *cmd)
-{
-	_cleanup_json_ struct json_object *o = NULL;
-	const char *error = NULL;
-
-	if (ctl->json) {
-		fputs(ctl->answer.data ? ctl->answer.data : "", stdout);
-		return ctl->status < 300 ? 0 : 1;
-	}
-	if (!ctl->answer.data || jget_parse(ctl->answer.data, ctl->answer.len, &o, NULL) < 0 ||
-	    !o) {
-		fprintf(stderr, "nlbctl: the agent's answer (status %ld) is no JSON\n",
-			ctl->status);
-		return 1;
-	}
-	if (ctl->status < 300) {
-		cmd->print(o, stdout);
-		return 0;
-	}
-	if (jget_str(o, "error", 4096, &error, NULL) == 0 && error)
-		fprintf(stderr, "nlbctl: %s\n", error);
-	else
-		cmd->print(o, stderr);
-	return 1;
-}
-
 static int run_command(struct nlbctl *ctl, const struct command *cmd, char **args)
 {
 	_cleanup_sbuf_ struct sbuf path = SBUF_INIT;
-	CURLcode code;
-	int r;
 
 	if (make_path(cmd, args, &path) < 0) {
 		fputs("nlbctl: an argument is empty or holds one of / ? # % or a blank\n", stderr);
 		return 2;
 	}
-	code = request(ctl, cmd->method, path.data, cmd->body);
-	if (code != CURLE_OK) {
-		fprintf(stderr, "nlbctl: no answer from the agent at %s: %s\n", ctl->socket,
-			ctl->error[0] ? ctl->error : curl_easy_strerror(code));
-		r = 1;
-	} else {
-		r = show(ctl, cmd);
-	}
-	sbuf_done(&ctl->answer);
-	return r;
+	if (nlbctl_request(ctl, cmd->method, path.data, cmd->body) < 0)
+		return 1;
+	return nlbctl_show(ctl, cmd->print);
 }
 
 /* ---- check-config ---- */
@@ -226,7 +140,8 @@ static int check_config(char **paths, int n)
 	return status;
 }
 
-int nlbctl_run(int argc, char **argv)
+/* Takes the options in front of a command, or, with all, those behind it too. 0, or -1: usage. */
+static int take_options(struct nlbctl *ctl, int argc, char **argv, bool all)
 {
 	static const struct option options[] = {
 		{"socket", required_argument, NULL, 's'},
@@ -234,39 +149,59 @@ int nlbctl_run(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct nlbctl ctl = {.socket = NLBCTL_SOCKET};
-	int opt, r;
+	int opt;
 
-	while ((opt = getopt_long(argc, argv, "s:jh", options, NULL)) != -1) {
-		switch (opt) {
-		case 's':
-			ctl.socket = optarg;
-			break;
-		case 'j':
-			ctl.json = true;
-			break;
-		case 'h':
-			usage(stdout);
-			return 0;
-		default:
-			return usage(stderr);
-		}
+	/* 0 and not 1: argv is another one than last time. */
+	optind = 0;
+	while ((opt = getopt_long(argc, argv, all ? "s:jh" : "+s:jh", options, NULL)) != -1) {
+		if (opt == 's')
+			ctl->socket = optarg;
+		else if (opt == 'j')
+			ctl->json = true;
+		else if (opt == 'h')
+			ctl->help = true;
+		else
+			return -1;
+	}
+	return 0;
+}
+
+static int run_line(struct nlbctl *ctl, int argc, char **argv)
+{
+	if (strcmp(argv[0], "route") == 0)
+		return nlbctl_route(ctl, argc, argv);
+	if (strcmp(argv[0], "capture") == 0)
+		return nlbctl_capture(ctl, argc, argv);
+	if (take_options(ctl, argc, argv, true) < 0)
+		return usage(stderr);
+	if (ctl->help) {
+		usage(stdout);
+		return 0;
+	}
+	if (strcmp(argv[0], "check-config") == 0)
+		return argc > optind ? check_config(argv + optind, argc - optind) : usage(stderr);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(commands[i].name, argv[0]) == 0 && commands[i].n_args == argc - optind)
+			return run_command(ctl, &commands[i], argv + optind);
+	return usage(stderr);
+}
+
+int nlbctl_run(int argc, char **argv)
+{
+	struct nlbctl ctl = {.socket = NLBCTL_SOCKET};
+	int r;
+
+	if (take_options(&ctl, argc, argv, false) < 0)
+		return usage(stderr);
+	if (ctl.help) {
+		usage(stdout);
+		return 0;
 	}
 	if (optind == argc)
 		return usage(stderr);
-	argv += optind + 1;
-	argc -= optind + 1;
-	if (strcmp(argv[-1], "check-config") == 0)
-		return argc ? check_config(argv, argc) : usage(stderr);
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i].name, argv[-1]) != 0)
-			continue;
-		if (commands[i].n_args != argc)
-			return usage(stderr);
-		curl_global_init(CURL_GLOBAL_DEFAULT);
-		r = run_command(&ctl, &commands[i], argv);
-		curl_global_cleanup();
-		return r;
-	}
-	return usage(stderr);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	r = run_line(&ctl, argc - optind, argv + optind);
+	sbuf_done(&ctl.answer);
+	curl_global_cleanup();
+	return r;
 }

@@ -216,33 +216,118 @@ void nlbctl_print_vip(struct json_object *o, FILE *out)
 	}
 }
 
-void nlbctl_print_stats(struct json_object *o, FILE *out)
+/* One line for each element: what it is, then its counters. */
+static void print_counters(struct json_object *arr, const char *const *heads,
+			   const char *const *keys, size_t n, FILE *out)
 {
-	static const char *const vip_heads[] = {"VIP", "PACKETS", "BYTES", "DROPPED"};
-	static const char *const heads[] = {"REASON", "PACKETS"};
-	struct json_object *vips = get(o, "vips"), *reasons = get(o, "reasons");
+	char buf[CELL_LEN];
 	struct table t;
 
-	table_begin(&t, vip_heads, ARRAY_SIZE(vip_heads));
-	for (size_t i = 0; vips && i < json_object_array_length(vips); i++) {
-		struct json_object *v = json_object_array_get_idx(vips, i);
-		char buf[CELL_LEN];
-
-		table_add(&t, text(v, "address", buf));
-		table_add(&t, text(v, "packets", buf));
-		table_add(&t, text(v, "bytes", buf));
-		table_add(&t, text(v, "dropped", buf));
-	}
+	table_begin(&t, heads, n);
+	for (size_t i = 0; arr && i < json_object_array_length(arr); i++)
+		for (size_t k = 0; k < n; k++)
+			table_add(&t, text(json_object_array_get_idx(arr, i), keys[k], buf));
 	table_end(&t, out);
 	fputs("\n", out);
-	if (!reasons)
+}
+
+static void print_counts(struct json_object *o, const char *const heads[2], FILE *out)
+{
+	struct table t;
+
+	if (!o)
 		return;
-	table_begin(&t, heads, ARRAY_SIZE(heads));
-	json_object_object_foreach (reasons, name, count) {
+	table_begin(&t, heads, 2);
+	json_object_object_foreach (o, name, count) {
 		table_add(&t, name);
 		table_add(&t, json_object_get_string(count));
 	}
 	table_end(&t, out);
+}
+
+void nlbctl_print_stats(struct json_object *o, FILE *out)
+{
+	static const char *const vip_heads[] = {"VIP", "PACKETS", "BYTES", "FLOWS", "DROPPED"};
+	static const char *const vip_keys[] = {"address", "packets", "bytes", "flows", "dropped"};
+	static const char *const svc_heads[] = {"VIP",	 "PROTO", "PORT",   "PACKETS",
+						"BYTES", "FLOWS", "DROPPED"};
+	static const char *const svc_keys[] = {"vip",	"protocol", "port",   "packets",
+					       "bytes", "flows",    "dropped"};
+	static const char *const be_heads[] = {"BACKEND", "PACKETS", "BYTES",
+					       "FLOWS",	  "DROPPED", "ERRORS"};
+	static const char *const be_keys[] = {"address", "packets", "bytes",
+					      "flows",	 "dropped", "errors"};
+	static const char *const reason_heads[] = {"REASON", "PACKETS"};
+	static const char *const event_heads[] = {"EVENT", "PACKETS"};
+
+	print_counters(get(o, "vips"), vip_heads, vip_keys, ARRAY_SIZE(vip_heads), out);
+	print_counters(get(o, "services"), svc_heads, svc_keys, ARRAY_SIZE(svc_heads), out);
+	print_counters(get(o, "backends"), be_heads, be_keys, ARRAY_SIZE(be_heads), out);
+	print_counts(get(o, "reasons"), reason_heads, out);
+	if (get(o, "events"))
+		fputs("\n", out);
+	print_counts(get(o, "events"), event_heads, out);
+}
+
+/* "192.0.2.1:80", "[2001:db8::1]:80" */
+static const char *endpoint(struct json_object *o, const char *addr, const char *port,
+			    char buf[static CELL_LEN])
+{
+	char a[CELL_LEN], p[CELL_LEN];
+	const char *format;
+
+	text(o, addr, a);
+	text(o, port, p);
+	format = strchr(a, ':') ? "[%.64s]:%.8s" : "%.64s:%.8s";
+	snprintf(buf, CELL_LEN, format, a, p);
+	return buf;
+}
+
+static void print_way(struct json_object *o, FILE *out)
+{
+	struct json_object *outer = get(o, "outer"), *egress = get(o, "egress");
+	struct json_object *vlans = get(egress, "vlans");
+	char a[CELL_LEN], b[CELL_LEN], c[CELL_LEN];
+
+	if (get(o, "backend"))
+		fprintf(out, "backend    %s, slot %s (%s)\n", text(o, "backend", a),
+			text(o, "slot", b), text(o, "mode", c));
+	if (outer)
+		fprintf(out, "outer      %s -> %s, TTL %s\n", text(outer, "source", a),
+			text(outer, "destination", b), text(outer, "ttl", c));
+	if (egress)
+		fprintf(out, "egress     %s to %s", text(egress, "interface", a),
+			text(egress, "mac", b));
+	for (size_t i = 0; vlans && i < json_object_array_length(vlans); i++)
+		fprintf(out, ", VLAN %d", json_object_get_int(json_object_array_get_idx(vlans, i)));
+	if (egress)
+		fputs("\n", out);
+}
+
+void nlbctl_print_route(struct json_object *o, FILE *out)
+{
+	struct json_object *flow = get(o, "flow"), *svc = get(o, "service"), *why = get(o, "why");
+	char a[CELL_LEN], b[CELL_LEN], c[CELL_LEN], d[CELL_LEN];
+	bool tcp = strcmp(text(flow, "protocol", c), "tcp") == 0;
+
+	fprintf(out, "flow       %s -> %s %s%s, in by %s\n", endpoint(flow, "src", "sport", a),
+		endpoint(flow, "dst", "dport", b), c,
+		!tcp						    ? ""
+		: json_object_get_boolean(get(flow, "established")) ? " (established)"
+								    : " (new)",
+		text(flow, "interface", d));
+	fprintf(out, "verdict    %s: %s\n", text(o, "verdict", a), text(o, "reason", b));
+	if (get(o, "vip"))
+		fprintf(out, "VIP        %s\n", text(o, "vip", a));
+	if (svc)
+		fprintf(out, "service    %s/%s\n", text(svc, "protocol", a),
+			json_object_get_int(get(svc, "port")) ? text(svc, "port", b) : "all ports");
+	print_way(o, out);
+	for (size_t i = 0; why && i < json_object_array_length(why); i++) {
+		snprintf(a, sizeof(a), "%s",
+			 json_object_get_string(json_object_array_get_idx(why, i)));
+		fprintf(out, "because    %s\n", a);
+	}
 }
 
 void nlbctl_print_health(struct json_object *o, FILE *out)

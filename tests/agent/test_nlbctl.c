@@ -157,10 +157,17 @@ static void test_tables(void **state)
 					"    by the operator\n"));
 	http_fx_answer(fx->h, 200, NULL,
 		       "{\"reasons\":{\"tx\":5,\"no_backend\":0},\"vips\":[{\"address\":"
-		       "\"192.0.2.1\",\"packets\":5,\"bytes\":500,\"dropped\":2}]}");
+		       "\"192.0.2.1\",\"packets\":5,\"bytes\":500,\"flows\":1,\"dropped\":2}],"
+		       "\"services\":[{\"vip\":\"192.0.2.1\",\"protocol\":\"tcp\",\"port\":80,"
+		       "\"packets\":6,\"bytes\":600,\"flows\":1,\"dropped\":3}],\"backends\":[{"
+		       "\"address\":\"10.0.0.1\",\"packets\":7,\"bytes\":700,\"flows\":2,"
+		       "\"dropped\":4,\"errors\":9}],\"events\":{\"flow_new\":8}}");
 	assert_int_equal(run(fx, "stats"), 0);
-	assert_non_null(strstr(fx->out, "192.0.2.1  5        500    2\n"));
+	assert_non_null(strstr(fx->out, "192.0.2.1  5        500    1      2\n"));
+	assert_non_null(strstr(fx->out, "192.0.2.1  tcp    80    6        600    1      3\n"));
+	assert_non_null(strstr(fx->out, "10.0.0.1  7        700    2      4        9\n"));
 	assert_non_null(strstr(fx->out, "tx          5\n"));
+	assert_non_null(strstr(fx->out, "flow_new  8\n"));
 	http_fx_answer(
 		fx->h, 200, NULL,
 		"{\"node\":\"lb1\",\"uptime_s\":7,\"dataplane\":{\"state\":\"ok\",\"mode\":"
@@ -173,6 +180,131 @@ static void test_tables(void **state)
 	assert_non_null(strstr(fx->out, "scheduler   failing, revision 4, http://x: status 500\n"));
 	assert_non_null(strstr(fx->out, "HELD        revision 5: removes too many;"));
 	assert_non_null(strstr(fx->out, "refused     x: bad\n"));
+}
+
+static void test_route(void **state)
+{
+	static const char *const lines[] = {
+		"route 192.0.2.7:40000 192.0.2.1:80/tcp",
+		"route --established 192.0.2.7:40000 192.0.2.1:80/tcp",
+		"route 192.0.2.7:40000 192.0.2.1:80/tcp --interface eth0.5",
+	};
+	struct fx *fx = *state;
+	char *request;
+
+	http_fx_answer(fx->h, 200, NULL,
+		       "{\"flow\":{\"src\":\"2001:db8::7\",\"sport\":40000,\"dst\":\"2001:db8::1\","
+		       "\"dport\":80,\"protocol\":\"tcp\",\"established\":false,\"interface\":"
+		       "\"eth0\"},\"verdict\":\"sent\",\"reason\":\"tx_redirect\",\"vip\":"
+		       "\"2001:db8::1\",\"service\":{\"protocol\":\"tcp\",\"port\":0},\"backend\":"
+		       "\"10.0.0.1\",\"slot\":17,\"mode\":\"stable\",\"outer\":{\"source\":"
+		       "\"10.0.0.254\",\"destination\":\"10.0.0.1\",\"ttl\":64},\"egress\":{"
+		       "\"interface\":\"eth1\",\"mac\":\"02:00:00:00:00:01\",\"vlans\":[5]},"
+		       "\"why\":[\"one\",\"two\"]}");
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		assert_int_equal(run(fx, lines[i]), 0);
+		request = http_fx_request(fx->h, i);
+		assert_non_null(strstr(request, "GET /v1/route"));
+		free(request);
+	}
+	assert_string_equal(
+		fx->out,
+		"flow       [2001:db8::7]:40000 -> [2001:db8::1]:80 tcp (new), in by eth0\n"
+		"verdict    sent: tx_redirect\n"
+		"VIP        2001:db8::1\n"
+		"service    tcp/all ports\n"
+		"backend    10.0.0.1, slot 17 (stable)\n"
+		"outer      10.0.0.254 -> 10.0.0.1, TTL 64\n"
+		"egress     eth1 to 02:00:00:00:00:01, VLAN 5\n"
+		"because    one\n"
+		"because    two\n");
+	assert_int_equal(run(fx, "route [2001:db8::7]:1 [2001:db8::1]:2/udp --json"), 0);
+	assert_int_equal(strncmp(fx->out, "{\"flow\"", 7), 0);
+	http_fx_answer(fx->h, 409, NULL, "{\"error\":\"not on this interface\"}");
+	assert_int_equal(run(fx, "route 192.0.2.7:40000 192.0.2.1:80/tcp"), 1);
+	assert_string_equal(fx->err, "nlbctl: not on this interface\n");
+	/* An answer that lacks everything. */
+	http_fx_answer(fx->h, 200, NULL, "{}");
+	assert_int_equal(run(fx, "route 192.0.2.7:40000 192.0.2.1:80/tcp"), 0);
+}
+
+#define PACKET                                                                                     \
+	"{\"time_ns\":1795392000000000001,\"verdict\":\"sent\",\"reason\":\"tx\",\"vip\":"         \
+	"\"192.0.2.1\",\"backend\":\"10.0.0.1\",\"interface\":\"eth0\",\"length\":1500,"           \
+	"\"data\":\"01ab00\"}"
+
+/* The first bytes of a file, which may hold zeros. */
+static size_t read_bytes(const char *path, char *ret, size_t max)
+{
+	FILE *f = fopen(path, "re");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(ret, 1, max, f);
+	fclose(f);
+	return n;
+}
+
+static void test_capture(void **state)
+{
+	struct fx *fx = *state;
+	char words[256], *request, file[256];
+
+	/* One answer that does for all three requests. */
+	http_fx_answer(fx->h, 200, NULL,
+		       "{\"id\":7,\"running\":true,\"packets\":[" PACKET "," PACKET
+		       "],\"lost\":3}");
+	assert_int_equal(run(fx, "capture -c 3 -s 10 --vip 192.0.2.1 --reason tx,not_vip"), 0);
+	assert_string_equal(fx->err, "3 packets captured, 3 lost\n");
+	assert_non_null(strstr(fx->out,
+			       ".000000001 sent     tx               vip 192.0.2.1 backend "
+			       "10.0.0.1 in eth0 length 1500\n"));
+	request = http_fx_request(fx->h, 0);
+	assert_string_equal(request, "POST /v1/capture\n{\"rate\":10,\"vip\":\"192.0.2.1\","
+				     "\"reasons\":[\"tx\",\"not_vip\"]}\n");
+	free(request);
+	request = http_fx_request(fx->h, 3);
+	assert_non_null(strstr(request, "DELETE /v1/capture"));
+	free(request);
+	assert_int_equal(http_fx_count(fx->h), 4);
+	assert_int_equal(run(fx, "capture --json -c 1"), 0);
+	assert_int_equal(strncmp(fx->out, "{\"time_ns\":1795392000000000001,", 31), 0);
+	/* A file: its head, and 16 + 3 bytes a packet. */
+	snprintf(words, sizeof(words), "capture -c 2 -w %s/x.pcap", fx->dir);
+	assert_int_equal(run(fx, words), 0);
+	assert_string_equal(fx->out, "");
+	assert_int_equal(read_bytes(temp_dir_path(fx->dir, "x.pcap"), file, sizeof(file)),
+			 24 + 2 * (16 + 3));
+	assert_memory_equal(file, "\x4d\x3c\xb2\xa1", 4);
+	assert_memory_equal(file + 24 + 16, "\x01\xab\x00", 3);
+	assert_memory_equal(file + 24 + 16 + 3 + 16, "\x01\xab\x00", 3);
+	assert_int_equal(run(fx, "capture -c 1 --pcapng -w -"), 0);
+	assert_true(read_bytes(temp_dir_path(fx->dir, "out"), file, sizeof(file)) > 100);
+	assert_memory_equal(file, "\x0a\x0d\x0d\x0a", 4);
+	/* The agent has ended it. */
+	http_fx_answer(fx->h, 200, NULL, "{\"id\":7,\"running\":false,\"packets\":[],\"lost\":0}");
+	assert_int_equal(run(fx, "capture"), 0);
+	assert_string_equal(fx->err, "0 packets captured, 0 lost\n");
+}
+
+static void test_capture_fails(void **state)
+{
+	struct fx *fx = *state;
+
+	http_fx_answer(fx->h, 200, NULL, "{\"id\":7,\"running\":true,\"packets\":[7]}");
+	assert_int_equal(run(fx, "capture"), 1);
+	assert_non_null(strstr(fx->err, "makes no sense"));
+	http_fx_answer(fx->h, 200, NULL,
+		       "{\"id\":7,\"running\":true,\"packets\":[{\"data\":\"0g\"}]}");
+	assert_int_equal(run(fx, "capture -w /dev/null"), 1);
+	http_fx_answer(fx->h, 200, NULL, "{\"id\":7,\"running\":true,\"packets\":[" PACKET "]}");
+	assert_int_equal(run(fx, "capture -w /dev/full"), 1);
+	assert_non_null(strstr(fx->err, "cannot write: No space left on device"));
+	assert_int_equal(run(fx, "capture -w /nonexistent/x"), 1);
+	http_fx_answer(fx->h, 409, NULL, "{\"error\":\"another capture runs\"}");
+	http_fx_post_status(fx->h, 409);
+	assert_int_equal(run(fx, "capture"), 1);
+	assert_string_equal(fx->err, "nlbctl: another capture runs\n");
 }
 
 static void test_failures(void **state)
@@ -198,8 +330,31 @@ static void test_failures(void **state)
 static void test_usage(void **state)
 {
 	static const char *const bad[] = {
-		"",	      "nonsense",     "vip",	 "vip a b", "status x",
-		"--nonsense", "enable a b c", "vip a/b", "vip x?y", "check-config",
+		"",
+		"nonsense",
+		"vip",
+		"vip a b",
+		"status x",
+		"--nonsense",
+		"enable a b c",
+		"vip a/b",
+		"vip x?y",
+		"check-config",
+		"route",
+		"route 192.0.2.1:1",
+		"route 192.0.2.1 192.0.2.2:80/tcp",
+		"route 192.0.2.1:1 192.0.2.2:80",
+		"route 192.0.2.1:1 192.0.2.2:80/icmp",
+		"route 192.0.2.1:65536 192.0.2.2:80/tcp",
+		"route 2001:db8::1:1 [2001:db8::2]:80/tcp",
+		"route []:1 [2001:db8::2]:80/tcp",
+		"route 192.0.2.1:1 192.0.2.2:80/tcp --interface a&b",
+		"route --colour 192.0.2.1:1 192.0.2.2:80/tcp",
+		"capture x",
+		"capture -c 0",
+		"capture -s x",
+		"capture --seconds -1",
+		"capture -w",
 	};
 	struct fx *fx = *state;
 
@@ -208,6 +363,9 @@ static void test_usage(void **state)
 			fail_msg("%s", bad[i]);
 	assert_int_equal(http_fx_count(fx->h), 0);
 	assert_int_equal(run(fx, "--help"), 0);
+	assert_int_equal(run(fx, "route -h"), 0);
+	assert_int_equal(run(fx, "capture -h"), 0);
+	assert_int_equal(run(fx, "vips --help"), 0);
 }
 
 static void test_check_config(void **state)
@@ -238,6 +396,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_requests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_route, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_capture, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_capture_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_check_config, setup, teardown),
