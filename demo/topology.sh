@@ -55,7 +55,7 @@ network_up() {
 	done
 	for host in "${nodes[@]}"; do
 		# veth delivers what an XDP program sends back only to an end that has one too.
-		on router ip link set "$host" xdpdrv obj "$PWD"/build/xdp/nlb_pass.bpf.o sec xdp
+		on router ip link set "$host" xdpdrv obj "$PWD"/build/xdp/nlb_pass.bpf.o sec xdp.frags
 	done
 }
 

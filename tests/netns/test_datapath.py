@@ -183,7 +183,7 @@ class World:
             inside(ROUTER, "ethtool", "-K", far, "tx", "off")
             # veth hands over what the other end's XDP sends only with a program of its own.
             program = os.path.join(BUILD, "xdp/nlb_pass.bpf.o")
-            inside(ROUTER, "ip", "link", "set", far, "xdpdrv", "obj", program, "sec", "xdp")
+            inside(ROUTER, "ip", "link", "set", far, "xdpdrv", "obj", program, "sec", "xdp.frags")
 
     def network(self):
         for host in HOSTS:
