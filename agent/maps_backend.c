@@ -20,17 +20,12 @@
 
 #include "maglev.h"
 #include "maps_backend.h"
+#include "maps_hop.h"
 #include "maps_stats.h"
 #include "util.h"
 
 /* The least that is purged at once, where there are so many: a walk costs the same for all. */
 #define PURGE_MIN 64u
-
-/* maps_hop.c's; without it, nobody keeps hops. */
-void maps_hops_want(struct maps_hops *h, uint32_t number, const struct addr *a)
-	__attribute__((weak));
-void maps_hops_unwant(struct maps_hops *h, uint32_t number, const struct addr *a)
-	__attribute__((weak));
 
 static struct maps_backend *find(const struct maps_backends *t, const struct addr *a)
 {
@@ -218,8 +213,7 @@ static int ref(struct maps_backends *t, uint32_t number)
 	b->refs = 1;
 	b->flows = true;
 	t->n_used++;
-	if (t->hops)
-		maps_hops_want(t->hops, number, &b->addr);
+	maps_hops_want(t->hops, number, &b->addr);
 	return 0;
 }
 
@@ -260,8 +254,7 @@ void maps_backends_put(struct maps_backends *t, uint32_t number)
 	enqueue(t, number);
 	/* Only errors about the tunnel are counted by it. */
 	bpf_map_delete_elem(t->bpf->numbers_fd, b->addr.b);
-	if (t->hops)
-		maps_hops_unwant(t->hops, number, &b->addr);
+	maps_hops_unwant(t->hops, number, &b->addr);
 }
 
 int maps_backends_adopted(struct maps_backends *t)

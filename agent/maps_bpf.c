@@ -12,9 +12,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +23,7 @@
 #include "maps_dir.h"
 #include "maps_flow.h"
 #include "maps_fs.h"
+#include "maps_source.h"
 #include "nlb.skel.h"
 #include "util.h"
 
@@ -317,45 +315,15 @@ void maps_bpf_done(struct maps_bpf *b)
 	*b = (struct maps_bpf){};
 }
 
-/* First address of each family on the interface that is not link-local. */
-static void interface_sources(const char *ifname, struct addr *ret4, struct addr *ret6)
-{
-	struct ifaddrs *all, *i;
-
-	if (getifaddrs(&all) < 0)
-		return;
-	for (i = all; i; i = i->ifa_next) {
-		struct sockaddr_storage ss = {};
-		struct addr a;
-
-		if (!i->ifa_addr || strcmp(i->ifa_name, ifname) != 0)
-			continue;
-		if (i->ifa_addr->sa_family == AF_INET)
-			memcpy(&ss, i->ifa_addr, sizeof(struct sockaddr_in));
-		else if (i->ifa_addr->sa_family == AF_INET6)
-			memcpy(&ss, i->ifa_addr, sizeof(struct sockaddr_in6));
-		else
-			continue;
-		if (addr_from_sockaddr(&ss, &a) < 0 || !addr_is_host(&a))
-			continue;
-		if (addr_is_v4(&a) && addr_is_unspecified(ret4))
-			*ret4 = a;
-		else if (!addr_is_v4(&a) && addr_is_unspecified(ret6))
-			*ret6 = a;
-	}
-	freeifaddrs(all);
-}
-
 int maps_bpf_set_sources(struct maps_bpf *b)
 {
-	struct addr source4 = {}, source6 = {};
+	struct maps_sources sources;
+	struct addr source4, source6;
 	char text4[ADDR_STRLEN], text6[ADDR_STRLEN];
 
-	interface_sources(b->cfg->interfaces[0], &source4, &source6);
-	if (b->cfg->has_source4)
-		source4 = b->cfg->source4;
-	if (b->cfg->has_source6)
-		source6 = b->cfg->source6;
+	maps_source_get(b->cfg, &sources);
+	source4 = maps_source_one(&sources.v4);
+	source6 = maps_source_one(&sources.v6);
 	if (!maps_config_sources(b->config, &source4, &source6,
 				 b->cfg->echo ? 0 : NLB_CONFIG_F_NO_ECHO))
 		return 0;

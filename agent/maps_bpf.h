@@ -53,8 +53,8 @@ int maps_bpf_open(const struct config *cfg, struct maps_bpf *b, char *err, size_
 void maps_bpf_done(struct maps_bpf *b);
 
 /*
- * Writes to nlb_config: flags, and outer sources from the configuration, else the
- * first address of the first interface. Returns 1 when something changed, else 0.
+ * Writes to nlb_config: flags, and the outer sources for backends without a hop
+ * (maps_source.h). Returns 1 when something changed, else 0.
  */
 int maps_bpf_set_sources(struct maps_bpf *b);
 

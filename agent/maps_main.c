@@ -17,8 +17,8 @@
  *
  * From then on: batches (maps_stage.c) into the table (maps_table.c), each
  * service proven (maps_prove.c) and reported; links looked after
- * (maps_attach.c); neighbours kept resolved (neigh.c); counters, answers and
- * samples on request (maps_observe.c).
+ * (maps_attach.c); ways to backends kept (neigh.c, maps_hop.c); counters, answers
+ * and samples on request (maps_observe.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -32,6 +32,7 @@
 #include "maps_attach.h"
 #include "maps_bpf.h"
 #include "maps_fs.h"
+#include "maps_hop.h"
 #include "maps_observe.h"
 #include "maps_prove.h"
 #include "maps_stage.h"
@@ -51,6 +52,7 @@ struct maps {
 	struct neigh *neigh;
 	struct maps_bpf bpf;
 	struct maps_table table;
+	struct maps_hops hops;
 	struct maps_attach attach;
 	struct maps_prover prover;
 	struct maps_observe observe;
@@ -271,12 +273,32 @@ static void on_addr(void *user)
 {
 	struct maps *m = user;
 
+	maps_hops_sources(&m->hops);
 	if (maps_bpf_set_sources(&m->bpf) > 0)
 		maps_prove_all(&m->prover);
 }
 
+static void on_path(void *user, const struct addr *target, const struct neigh_hop_info *info)
+{
+	struct maps *m = user;
+
+	maps_hops_path(&m->hops, target, info);
+}
+
+static void on_settled(void *user)
+{
+	struct maps *m = user;
+
+	maps_hops_settled(&m->hops);
+}
+
 static const struct neigh_ops neigh_ops = {
-	.changed = on_neigh_changed, .link = on_link, .addr = on_addr};
+	.changed = on_neigh_changed,
+	.link = on_link,
+	.addr = on_addr,
+	.path = on_path,
+	.settled = on_settled,
+};
 
 /* ---- start ---- */
 
@@ -323,7 +345,10 @@ static int start(struct maps *m)
 	r = neigh_new(m->loop, &neigh_ops, m, &m->neigh);
 	if (r < 0)
 		return fail("rtnetlink", r);
-	r = maps_table_init(&m->table, &m->bpf, NULL);
+	r = maps_hops_init(&m->hops, &m->bpf, &m->table.grace, m->neigh);
+	if (r < 0)
+		return fail("next hops", r);
+	r = maps_table_init(&m->table, &m->bpf, &m->hops);
 	if (r < 0)
 		return fail("adopt the maps", r);
 	maps_bpf_set_sources(&m->bpf);
@@ -391,6 +416,7 @@ static void stop(struct maps *m)
 	maps_prove_done(&m->prover);
 	maps_attach_done(&m->attach);
 	maps_table_done(&m->table);
+	maps_hops_done(&m->hops);
 	neigh_free(m->neigh);
 	maps_bpf_done(&m->bpf);
 	loop_free(m->loop);
