@@ -38,6 +38,8 @@ struct neigh_ops {
 	void (*path)(void *user, const struct addr *target, const struct neigh_hop_info *info);
 	/* Once: every address that was wanted at the start has had its path. */
 	void (*settled)(void *user);
+	/* So long an address that is not wanted any more is looked after, should it come back. */
+	uint32_t rest_ms;
 };
 
 /* Needs CAP_NET_ADMIN. Returns 0 or -errno. */

@@ -43,7 +43,7 @@ static void on_addr(void *user _unused_)
 	n_addr++;
 }
 
-static const struct neigh_ops ops = {.changed = on_changed, .link = on_link, .addr = on_addr};
+static struct neigh_ops ops = {.changed = on_changed, .link = on_link, .addr = on_addr};
 
 static struct addr addr_of(const char *text)
 {
@@ -157,6 +157,35 @@ static void test_marked(void **state)
 	unwant("10.0.0.5");
 }
 
+/* One that is not wanted for a moment only is looked after all the same. */
+static void test_rest(void **state)
+{
+	uint64_t until = util_now_ns() + 10000000000ull;
+
+	(void)state;
+	if (!possible)
+		skip();
+	ops.rest_ms = 300;
+	want("10.0.0.40");
+	if (!is_managed("a0", "10.0.0.40"))
+		skip(); /* a kernel before 5.16 */
+	unwant("10.0.0.40");
+	unwant("10.0.0.40");
+	assert_true(is_managed("a0", "10.0.0.40"));
+	want("10.0.0.40");
+	/* Wanted again, it stays; others go with a round after their time. */
+	want("10.0.0.41");
+	unwant("10.0.0.41");
+	while (is_managed("a0", "10.0.0.41")) {
+		assert_true(util_now_ns() < until);
+		assert_int_equal(loop_once(loop, 500), 0);
+		xdp_net_run("ip route replace 10.99.0.0/24 via 10.0.0.9");
+	}
+	assert_true(is_managed("a0", "10.0.0.40"));
+	xdp_net_run("ip route del 10.99.0.0/24");
+	ops.rest_ms = 0;
+}
+
 static void test_permanent_is_left_alone(void **state)
 {
 	struct neigh_path p = path_of("a0", "10.0.0.20");
@@ -205,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_marked, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_permanent_is_left_alone, setup, teardown),
 		/* Last, since it removes the interface. */
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),

@@ -31,6 +31,8 @@ static struct told {
 	struct neigh_hop_info info;
 } told[TOLD_MAX];
 static size_t n_told;
+static bool keep_told = true;
+static unsigned int n_told_known;
 static unsigned int n_changed, n_settled, n_link;
 
 static struct addr addr_of(const char *text)
@@ -53,8 +55,12 @@ static struct told *find(const struct addr *a)
 
 static void on_path(void *user _unused_, const struct addr *a, const struct neigh_hop_info *info)
 {
-	struct told *t = find(a);
+	struct told *t;
 
+	n_told_known += info != NULL;
+	if (!keep_told)
+		return;
+	t = find(a);
 	t->calls++;
 	t->known = info != NULL;
 	if (info)
@@ -80,11 +86,11 @@ static void on_other(void *user _unused_)
 {
 }
 
-static const struct neigh_ops ops = {.changed = on_changed,
-				     .link = on_link,
-				     .addr = on_other,
-				     .path = on_path,
-				     .settled = on_settled};
+static struct neigh_ops ops = {.changed = on_changed,
+			       .link = on_link,
+			       .addr = on_other,
+			       .path = on_path,
+			       .settled = on_settled};
 
 static int setup(void **state _unused_)
 {
@@ -109,7 +115,7 @@ static int setup(void **state _unused_)
 		xdp_net_run("ip addr add 10.%d.0.1/24 dev %c0", x - 'a' + 1, x);
 	}
 	xdp_net_run("ip addr add fd00::1/64 dev a0 nodad");
-	n_told = 0;
+	n_told = n_told_known = 0;
 	n_changed = n_settled = n_link = 0;
 	assert_int_equal(loop_new(&loop), 0);
 	assert_int_equal(neigh_new(loop, &ops, NULL, &neigh), 0);
@@ -422,6 +428,67 @@ static void test_unwanted(void **state _unused_)
 	assert_int_equal(find(&a)->calls, 1);
 }
 
+/* It comes back: what is known of it by then is told at once. */
+static void test_wanted_again(void **state _unused_)
+{
+	struct addr a = addr_of("10.1.0.9");
+
+	if (!possible)
+		skip();
+	ops.rest_ms = 60000;
+	learn("10.1.0.9", "a0", 1);
+	learn("10.1.0.10", "a0", 1);
+	want("10.1.0.9");
+	want("10.1.0.10");
+	neigh_unwant(neigh, &a);
+	learn("10.1.0.9", "a0", 2);
+	learn("10.1.0.10", "a0", 2);
+	become("10.1.0.10", "a0", 2, 1500);
+	assert_int_equal(find(&a)->calls, 1);
+	neigh_tell(neigh);
+	assert_int_equal(find(&a)->calls, 1);
+	want("10.1.0.9");
+	assert_int_equal(find(&a)->calls, 2);
+	assert_true(is("10.1.0.9", "a0", 2, 1500));
+	ops.rest_ms = 0;
+}
+
+/* More than are looked at within the call; those that are new need not wait for the others. */
+static void test_many(void **state _unused_)
+{
+	unsigned int known = 0;
+
+	if (!possible)
+		skip();
+	learn("10.1.0.9", "a0", 1);
+	xdp_net_run("ip route add 10.64.0.0/16 via 10.1.0.9");
+	keep_told = false;
+	for (int i = 0; i < 20000; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "10.64.%d.%d", i / 250, i % 250);
+		want(text);
+	}
+	assert_int_equal(n_told_known, 256);
+	/* All before the first round begins. */
+	while (n_told_known < 20000) {
+		assert_int_equal(n_settled, 0);
+		assert_int_equal(loop_once(loop, 5000), 0);
+	}
+	/* During a round of 20,000, one more. */
+	xdp_net_run("ip route add 10.65.0.0/16 via 10.1.0.9");
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(loop_once(loop, 50), 0);
+	keep_told = true;
+	known = n_told_known;
+	want("10.65.0.1");
+	assert_int_equal(n_told_known, known);
+	assert_int_equal(loop_once(loop, 50), 0);
+	assert_int_equal(n_told_known, known + 1);
+	assert_true(is("10.65.0.1", "a0", 1, 1500));
+	assert_int_equal(n_settled, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,6 +500,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_several_next_hops, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unwanted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wanted_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
