@@ -44,6 +44,7 @@
 
 #define ATTACH_CHECK_MS 250
 #define AGE_MS		1000
+#define REST_MS		60000 /* backends that were down mostly come back */
 
 struct maps {
 	const struct config *cfg;
@@ -298,6 +299,7 @@ static const struct neigh_ops neigh_ops = {
 	.addr = on_addr,
 	.path = on_path,
 	.settled = on_settled,
+	.rest_ms = REST_MS,
 };
 
 /* ---- start ---- */
