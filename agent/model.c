@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The wanted state as a data structure: life cycle, lookup, comparison and the
- * names of its enums. Parsing is in model_parse.c (documents, VIPs, ports) and
- * model_health.c (checks), writing in model_write.c.
+ * names of its enums. Parsing is in model_parse.c (documents, VIPs), model_port.c
+ * (services, backends) and model_health.c (checks), writing in model_write.c.
  */
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model_int.h"
@@ -62,6 +63,29 @@ const char *model_check_str(enum msg_hc_type type)
 	};
 
 	return names[type];
+}
+
+const char *model_affinity_str(bool affinity)
+{
+	return affinity ? "source" : "none";
+}
+
+const char *model_unknown_str(bool pass)
+{
+	return pass ? "pass" : "drop";
+}
+
+const char *model_quic_id_str(const struct model_backend *b, uint8_t len,
+			      char buf[static MODEL_QUIC_ID_STRLEN])
+{
+	static const uint8_t none[NLB_QUIC_ID_MAX];
+
+	buf[0] = '\0';
+	if (memcmp(b->quic_id, none, sizeof(none)) == 0)
+		return buf;
+	for (size_t i = 0; i < len; i++)
+		snprintf(buf + 2 * i, 3, "%02x", b->quic_id[i]);
+	return buf;
 }
 
 static void model_check_done(struct model_check *c)
@@ -164,13 +188,14 @@ bool model_health_equal(const struct model_health *a, const struct model_health 
 static bool model_port_equal(const struct model_port *a, const struct model_port *b)
 {
 	if (a->protocol != b->protocol || a->port != b->port || a->ring_size != b->ring_size ||
-	    a->n_backends != b->n_backends)
+	    a->affinity != b->affinity || a->quic_len != b->quic_len ||
+	    a->quic_config != b->quic_config || a->n_backends != b->n_backends)
 		return false;
 	for (size_t i = 0; i < a->n_backends; i++) {
 		const struct model_backend *x = &a->backends[i], *y = &b->backends[i];
 
 		if (addr_cmp(&x->addr, &y->addr) != 0 || x->weight != y->weight ||
-		    x->admin != y->admin)
+		    x->admin != y->admin || memcmp(x->quic_id, y->quic_id, sizeof(x->quic_id)) != 0)
 			return false;
 	}
 	return model_health_equal(&a->health, &b->health);
@@ -178,8 +203,8 @@ static bool model_port_equal(const struct model_port *a, const struct model_port
 
 bool model_vip_equal(const struct model_vip *a, const struct model_vip *b)
 {
-	if (addr_cmp(&a->addr, &b->addr) != 0 || a->deletion != b->deletion || a->tag != b->tag ||
-	    a->n_ports != b->n_ports)
+	if (addr_cmp(&a->addr, &b->addr) != 0 || a->plen != b->plen || a->deletion != b->deletion ||
+	    a->pass_unknown != b->pass_unknown || a->tag != b->tag || a->n_ports != b->n_ports)
 		return false;
 	for (size_t i = 0; i < a->n_ports; i++)
 		if (!model_port_equal(&a->ports[i], &b->ports[i]))
@@ -263,13 +288,9 @@ int model_keep_refused(struct model *m, const struct model *have)
 	m->vips = vips;
 	for (size_t i = 0; i < m->n_refusals; i++) {
 		const struct model_refusal *r = &m->refusals[i];
-		const struct model_vip *old;
-		struct addr a;
+		const struct model_vip *old =
+			r->known ? model_find(have, &r->addr) : find_by_id(have, r->id);
 
-		if (addr_parse(r->address, &a) == 0)
-			old = model_find(have, &a);
-		else
-			old = find_by_id(have, r->id);
 		/* By id it might be one that the document names elsewhere. */
 		if (!old || model_find(m, &old->addr))
 			continue;
@@ -278,5 +299,5 @@ int model_keep_refused(struct model *m, const struct model *have)
 		m->n_vips++;
 		qsort(m->vips, m->n_vips, sizeof(*m->vips), vip_cmp);
 	}
-	return 0;
+	return model_limit_prefixes(m, have);
 }

@@ -16,6 +16,7 @@
 #include "addr.h"
 #include "jput.h"
 #include "msg.h"
+#include "xdp/nlb_shared.h"
 
 /* Limits on what a document may hold; past one of them it is refused. */
 #define MODEL_VIPS_MAX	   16384u
@@ -44,7 +45,7 @@ enum model_policy {
 
 struct model_check {
 	enum msg_hc_type type;
-	uint16_t port; /* the service's own unless given; 0 for ICMP */
+	uint16_t port; /* the service's own unless given (all ports: must be); 0 for ICMP */
 	bool verify;
 	uint8_t n_status;
 	struct msg_status_range status[MSG_HC_STATUS_RANGES];
@@ -66,11 +67,15 @@ struct model_backend {
 	struct addr addr;
 	uint32_t weight; /* 0 ... MODEL_WEIGHT_MAX; 0 as admin drain */
 	enum model_admin admin;
+	uint8_t quic_id[NLB_QUIC_ID_MAX]; /* the port's quic_len octets, the rest 0; all 0: none */
 };
 
 struct model_port {
-	uint8_t protocol;   /* IPPROTO_TCP or IPPROTO_UDP */
-	uint16_t port;	    /* host order */
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;	  /* host order; 0: all that have no service of their own */
+	bool affinity;	  /* the client's address alone picks the backend */
+	uint8_t quic_len; /* octets of a QUIC server id; 0: not routed by connection id */
+	uint8_t quic_config;
 	uint32_t ring_size; /* prime */
 	size_t n_backends;
 	struct model_backend *backends;
@@ -79,11 +84,13 @@ struct model_port {
 
 struct model_vip {
 	char id[MODEL_ID_LEN]; /* the scheduler's; carried along, never a key */
-	struct addr addr;
+	struct addr addr;      /* of a prefix the first; alone the key */
+	uint8_t plen;	       /* ADDR_PLEN_HOST: one address */
 	uint64_t desired_revision;
 	uint64_t synced_revision;
 	bool deletion;
-	uint32_t tag; /* 0: none */
+	bool pass_unknown; /* packets to ports without a service are left to the kernel */
+	uint32_t tag;	   /* 0: none */
 	size_t n_ports;
 	struct model_port *ports;
 };
@@ -92,6 +99,8 @@ struct model_vip {
 struct model_refusal {
 	char id[MODEL_ID_LEN];
 	char address[ADDR_STRLEN]; /* as written, cut */
+	struct addr addr;	   /* if known: it could be read */
+	bool known;
 	uint64_t desired_revision;
 	char reason[160];
 };
@@ -107,7 +116,8 @@ struct model {
 /*
  * Parses a scheduler's answer (docs/agent.md, "VIP list"). A document that is
  * not JSON, lacks "vips" or names an address twice is refused whole; a VIP
- * that breaks a rule is refused alone and listed in refusals. A document
+ * that breaks a rule is refused alone and listed in refusals. Of VIPs that are
+ * prefixes of too many lengths, those with the higher addresses are. A document
  * without "revision" (as a file written by hand may be) has revision 0, which
  * is never older than another.
  * Returns 0; -EINVAL (err says what and where), -E2BIG, -ENOMEM. err is always
@@ -128,18 +138,29 @@ void model_vip_done(struct model_vip *v);
 
 /*
  * Puts into m what `have` holds of those VIPs that m refused (by address, else
- * by id): what ran keeps running. 0 or -ENOMEM.
+ * by id): what ran keeps running. Where that makes too many lengths of prefixes,
+ * new ones are refused instead. 0 or -ENOMEM.
  */
 int model_keep_refused(struct model *m, const struct model *have);
 
 /* The document that model_parse() makes this model from; refusals are left out. */
 void model_write(const struct model *m, struct jput b);
 
-/* "tcp", "udp"; "up", "drain", "down"; "all", "any"; "icmp", "tcp", "http", "https". */
+/*
+ * "tcp", "udp"; "up", "drain", "down"; "all", "any"; "icmp", "tcp", "http", "https";
+ * "source", "none"; "pass", "drop".
+ */
 const char *model_protocol_str(uint8_t protocol);
 const char *model_admin_str(enum model_admin admin);
 const char *model_policy_str(enum model_policy policy);
 const char *model_check_str(enum msg_hc_type type);
+const char *model_affinity_str(bool affinity);
+const char *model_unknown_str(bool pass);
+
+/* The server id in hex, "" for none; len is the port's quic_len. Returns buf. */
+#define MODEL_QUIC_ID_STRLEN (2 * NLB_QUIC_ID_MAX + 1)
+const char *model_quic_id_str(const struct model_backend *b, uint8_t len,
+			      char buf[static MODEL_QUIC_ID_STRLEN]);
 int model_admin_parse(const char *text, enum model_admin *ret); /* 0 or -EINVAL */
 int model_protocol_parse(const char *text, uint8_t *ret);
 

@@ -114,6 +114,9 @@ static int check_parse(struct json_object *o, uint16_t port, struct model_check 
 		return -EINVAL;
 	c->type = (enum msg_hc_type)type;
 	c->port = (uint16_t)check_port;
+	if (!c->port && c->type != MSG_HC_ICMP)
+		return jget_fail(err, "a %s check of an all-ports service must name its port",
+				 types[type]);
 	/* What a type does not use is left at one value: equal probes are merged. */
 	if (c->type == MSG_HC_ICMP)
 		c->port = 0;

@@ -17,18 +17,35 @@
 #define MODEL_FALL_DEFAULT     3u
 #define MODEL_COUNT_MAX	       100u
 
+/* Shortest prefixes, of 16-byte addresses: IPv4's /8, IPv6's /16. */
+#define MODEL_PLEN4_MIN 104
+#define MODEL_PLEN6_MIN 16
+
+/* The seventh is what QUIC-LB leaves for connection ids of no configuration. */
+#define MODEL_QUIC_CONFIG_MAX 6
+
 /*
  * Each takes one JSON object and fills a zeroed struct, or returns -EINVAL
  * (err has the reason) or -ENOMEM. What was allocated is left in the struct
  * for the _done function, on failure too.
  */
-int model_vip_parse(struct json_object *o, const struct addr *a, struct model_vip *v,
-		    struct jerr *err);
+int model_port_parse(struct json_object *o, const struct model_vip *v, struct model_port *p,
+		     struct jerr *err);
 int model_health_parse(struct json_object *o, uint16_t port, struct model_health *h,
 		       struct jerr *err);
 
-void model_vip_done(struct model_vip *v);
 void model_health_done(struct model_health *h);
+
+/*
+ * Refuses VIPs of m until its prefixes, by family, have at most
+ * NLB_PREFIXES_MAX lengths. Those of VIPs that `have` (which keeps that limit; may be
+ * NULL) holds too come first, then those of lower addresses. A VIP that is refused is
+ * as in `have`, or leaves. 0 or -ENOMEM.
+ */
+int model_limit_prefixes(struct model *m, const struct model *have);
+
+/* Order of ports: by protocol and number. */
+int model_port_cmp(const void *a, const void *b);
 
 /* Order of checks: by type, port and strings. */
 int model_check_cmp(const void *a, const void *b);

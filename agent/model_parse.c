@@ -3,168 +3,39 @@
  * From the scheduler's JSON to a model. What is wrong with the document as a
  * whole refuses it; what is wrong inside one VIP refuses that VIP, with a
  * reason that says where ("tcp/80: backend 10.0.0.1: weight must be ...").
+ * Services and their backends are in model_port.c.
  */
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "model_int.h"
-
-/* Trial division is enough below 2^20. */
-static bool is_prime(uint32_t n)
-{
-	if (n < 4)
-		return n > 1;
-	if (n % 2 == 0)
-		return false;
-	for (uint32_t d = 3; d <= n / d; d += 2)
-		if (n % d == 0)
-			return false;
-	return true;
-}
-
-static int backend_cmp(const void *a, const void *b)
-{
-	return addr_cmp(&((const struct model_backend *)a)->addr,
-			&((const struct model_backend *)b)->addr);
-}
-
-static int port_cmp(const void *va, const void *vb)
-{
-	const struct model_port *a = va, *b = vb;
-
-	if (a->protocol != b->protocol)
-		return a->protocol < b->protocol ? -1 : 1;
-	if (a->port != b->port)
-		return a->port < b->port ? -1 : 1;
-	return 0;
-}
 
 static int vip_cmp(const void *a, const void *b)
 {
 	return addr_cmp(&((const struct model_vip *)a)->addr, &((const struct model_vip *)b)->addr);
 }
 
-static int backend_parse(struct json_object *o, const struct addr *vip, struct model_backend *b,
-			 struct jerr *err)
+/* What is said about a VIP whose address is known. */
+static int vip_parse(struct json_object *o, struct model_vip *v, struct jerr *err)
 {
-	static const char *const admins[] = {"up", "drain", "down"};
-	const char *address = NULL;
-	uint64_t weight = 1;
-	int admin = MODEL_ADMIN_UP;
-	char why[96] = "";
-	struct jerr sub = {why, sizeof(why)};
-
-	if (!json_object_is_type(o, json_type_object))
-		return jget_fail(err, "a backend must be an object");
-	if (jget_str(o, "address", ADDR_STRLEN - 1, &address, err) < 0)
-		return -EINVAL;
-	if (!address)
-		return jget_fail(err, "a backend lacks address");
-	if (addr_parse(address, &b->addr) < 0 || !addr_is_host(&b->addr))
-		return jget_fail(err, "backend %s: not an address of a host", address);
-	if (addr_cmp(&b->addr, vip) == 0)
-		return jget_fail(err, "backend %s is the VIP itself", address);
-	/* The program makes 4in4, 6in6 and 4in6 tunnels. */
-	if (!addr_is_v4(vip) && addr_is_v4(&b->addr))
-		return jget_fail(err, "backend %s: an IPv6 VIP needs IPv6 backends", address);
-	if (jget_u64(o, "weight", 0, MODEL_WEIGHT_MAX, &weight, &sub) < 0 ||
-	    jget_enum(o, "admin", admins, ARRAY_SIZE(admins), &admin, &sub) < 0)
-		return jget_fail(err, "backend %s: %s", address, why);
-	b->weight = (uint32_t)weight;
-	b->admin = (enum model_admin)admin;
-	return 0;
-}
-
-static int backends_parse(struct json_object *arr, const struct addr *vip, struct model_port *p,
-			  struct jerr *err)
-{
-	size_t n = json_object_array_length(arr);
-	char text[ADDR_STRLEN];
-
-	p->backends = calloc(MAX2(n, (size_t)1), sizeof(*p->backends));
-	if (!p->backends)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (backend_parse(json_object_array_get_idx(arr, i), vip, &p->backends[i], err) < 0)
-			return -EINVAL;
-	p->n_backends = n;
-	qsort(p->backends, n, sizeof(*p->backends), backend_cmp);
-	for (size_t i = 1; i < n; i++)
-		if (addr_cmp(&p->backends[i - 1].addr, &p->backends[i].addr) == 0)
-			return jget_fail(err, "backend %s is listed twice",
-					 addr_str(&p->backends[i].addr, text));
-	return 0;
-}
-
-static int port_body_parse(struct json_object *o, const struct addr *vip, struct model_port *p,
-			   struct jerr *err)
-{
-	struct json_object *backends = NULL, *health = NULL;
-	uint64_t ring = MODEL_RING_DEFAULT;
-	int r;
-
-	if (jget_u64(o, "maglev_size", 2, MODEL_RING_MAX, &ring, err) < 0 ||
-	    jget_array(o, "backends", MODEL_BACKENDS_MAX, &backends, err) < 0 ||
-	    jget_object(o, "health", &health, err) < 0)
-		return -EINVAL;
-	if (!backends)
-		return jget_fail(err, "backends is missing");
-	if (!is_prime((uint32_t)ring))
-		return jget_fail(err, "maglev_size %u is not a prime number", (uint32_t)ring);
-	p->ring_size = (uint32_t)ring;
-	r = backends_parse(backends, vip, p, err);
-	if (r < 0)
-		return r;
-	if (p->n_backends >= ring)
-		return jget_fail(err, "maglev_size %u must be above the number of backends, %zu",
-				 (uint32_t)ring, p->n_backends);
-	return model_health_parse(health, p->port, &p->health, err);
-}
-
-static int port_parse(struct json_object *o, const struct addr *vip, struct model_port *p,
-		      struct jerr *err)
-{
-	const char *protocol = NULL;
-	uint64_t port = 0;
-	char why[128] = "";
-	struct jerr sub = {why, sizeof(why)};
-	int r;
-
-	if (!json_object_is_type(o, json_type_object))
-		return jget_fail(err, "a port must be an object");
-	if (jget_str(o, "protocol", 16, &protocol, err) < 0 ||
-	    jget_u64(o, "port", 1, UINT16_MAX, &port, err) < 0)
-		return -EINVAL;
-	if (!protocol || model_protocol_parse(protocol, &p->protocol) < 0)
-		return jget_fail(err, "protocol of a port must be tcp or udp");
-	if (!port)
-		return jget_fail(err, "a port lacks its number");
-	p->port = (uint16_t)port;
-	r = port_body_parse(o, vip, p, &sub);
-	if (r == -EINVAL)
-		return jget_fail(err, "%s/%u: %s", protocol, p->port, why);
-	return r;
-}
-
-int model_vip_parse(struct json_object *o, const struct addr *a, struct model_vip *v,
-		    struct jerr *err)
-{
+	static const char *const unknowns[] = {"drop", "pass"};
 	struct json_object *ports = NULL;
+	int unknown = 0;
 	uint64_t tag = 0;
 	size_t n;
 	int r;
 
-	v->addr = *a;
-	if (!addr_is_host(a) || addr_is_loopback(a))
+	if (!addr_is_host(&v->addr) || addr_is_loopback(&v->addr))
 		return jget_fail(err, "the address cannot be one of a service");
 	if (jget_u64(o, "desired_revision", 0, UINT64_MAX, &v->desired_revision, err) < 0 ||
 	    jget_u64(o, "synced_revision", 0, UINT64_MAX, &v->synced_revision, err) < 0 ||
 	    jget_bool(o, "deletion", &v->deletion, err) < 0 ||
 	    jget_u64(o, "tag", 0, UINT32_MAX, &tag, err) < 0 ||
+	    jget_enum(o, "unknown", unknowns, ARRAY_SIZE(unknowns), &unknown, err) < 0 ||
 	    jget_array(o, "ports", MODEL_PORTS_MAX, &ports, err) < 0)
 		return -EINVAL;
 	v->tag = (uint32_t)tag;
+	v->pass_unknown = unknown == 1;
 	n = ports ? json_object_array_length(ports) : 0;
 	if (!n && !v->deletion)
 		return jget_fail(err, "ports is missing or empty");
@@ -173,14 +44,14 @@ int model_vip_parse(struct json_object *o, const struct addr *a, struct model_vi
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		v->n_ports = i + 1;
-		r = port_parse(json_object_array_get_idx(ports, i), a, &v->ports[i], err);
+		r = model_port_parse(json_object_array_get_idx(ports, i), v, &v->ports[i], err);
 		if (r < 0)
 			return r;
 	}
 	if (n)
-		qsort(v->ports, n, sizeof(*v->ports), port_cmp);
+		qsort(v->ports, n, sizeof(*v->ports), model_port_cmp);
 	for (size_t i = 1; i < n; i++)
-		if (port_cmp(&v->ports[i - 1], &v->ports[i]) == 0)
+		if (model_port_cmp(&v->ports[i - 1], &v->ports[i]) == 0)
 			return jget_fail(err, "%s/%u is listed twice",
 					 model_protocol_str(v->ports[i].protocol),
 					 v->ports[i].port);
@@ -196,6 +67,33 @@ static void cut_text(char *buf, size_t len, const char *text)
 		n--;
 	memcpy(buf, text, n);
 	buf[n] = '\0';
+}
+
+/* "ADDR" or "ADDR/LEN". Fills the refusal's address, if only that can be read. */
+static int prefix_parse(const char *text, struct model_refusal *ref, struct model_vip *v,
+			struct jerr *err)
+{
+	size_t len = strcspn(text, "/");
+	char host[ADDR_STRLEN];
+	bool v4;
+
+	cut_text(ref->address, sizeof(ref->address), text);
+	snprintf(host, sizeof(host), "%.*s", (int)MIN2(len, sizeof(host) - 1), text);
+	if (addr_parse(host, &ref->addr) < 0)
+		return jget_fail(err, "address: not an IPv4 or IPv6 address or prefix");
+	ref->known = true;
+	v->addr = ref->addr;
+	v->plen = ADDR_PLEN_HOST;
+	if (!text[len])
+		return 0;
+	v4 = addr_is_v4(&v->addr);
+	if (addr_plen_parse(text + len + 1, &v->addr, &v->plen) < 0 ||
+	    v->plen < (v4 ? MODEL_PLEN4_MIN : MODEL_PLEN6_MIN))
+		return jget_fail(err, "address: the length of a prefix must be from %s",
+				 v4 ? "8 to 32" : "16 to 128");
+	if (!addr_is_prefix(&v->addr, v->plen))
+		return jget_fail(err, "address: bits are set beyond the length of the prefix");
+	return 0;
 }
 
 /*
@@ -220,19 +118,16 @@ static int element_parse(struct json_object *o, struct model *m, struct addr *re
 	r = jget_str(o, "address", 1024, &address, &err);
 	if (r == 0 && !address)
 		r = jget_fail(&err, "address is missing");
-	if (r == 0) {
-		cut_text(ref->address, sizeof(ref->address), address);
-		r = addr_parse(address, ret_addr);
-		if (r < 0)
-			jget_fail(&err, "address: not an IPv4 or IPv6 address");
-		*ret_known = r == 0;
-	}
+	if (r == 0)
+		r = prefix_parse(address, ref, v, &err);
+	*ret_known = ref->known;
+	*ret_addr = ref->addr;
 	if (jget_str(o, "id", MODEL_ID_LEN - 1, &id, &err) < 0)
 		r = -EINVAL;
 	cut_text(ref->id, sizeof(ref->id), id);
 	if (r == 0) {
 		memcpy(v->id, ref->id, sizeof(v->id));
-		r = model_vip_parse(o, ret_addr, v, &err);
+		r = vip_parse(o, v, &err);
 	}
 	if (r == 0) {
 		m->n_vips++;
@@ -279,7 +174,7 @@ static int vips_parse(struct json_object *arr, struct model *m, struct jerr *err
 			return jget_fail(err, "address %s is listed twice",
 					 addr_str(&known[i], text));
 	qsort(m->vips, m->n_vips, sizeof(*m->vips), vip_cmp);
-	return 0;
+	return model_limit_prefixes(m, NULL);
 }
 
 static int document_parse(struct model *m, const char *json, size_t len, struct jerr *err)

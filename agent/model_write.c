@@ -53,11 +53,18 @@ static void write_health(const struct model_health *h, struct jput b)
 
 static void write_port(const struct model_port *p, struct jput b)
 {
-	struct jput backends;
+	struct jput backends, quic;
+	char id[MODEL_QUIC_ID_STRLEN];
 
 	jput_str(b, "protocol", model_protocol_str(p->protocol));
 	jput_u64(b, "port", p->port);
 	jput_u64(b, "maglev_size", p->ring_size);
+	jput_str(b, "affinity", model_affinity_str(p->affinity));
+	if (p->quic_len) {
+		quic = jput_object(b, "quic");
+		jput_u64(quic, "config_id", p->quic_config);
+		jput_u64(quic, "server_id_length", p->quic_len);
+	}
 	backends = jput_array(b, "backends");
 	for (size_t i = 0; i < p->n_backends; i++) {
 		struct jput be = jput_object(backends, NULL);
@@ -65,6 +72,8 @@ static void write_port(const struct model_port *p, struct jput b)
 		jput_addr(be, "address", &p->backends[i].addr);
 		jput_u64(be, "weight", p->backends[i].weight);
 		jput_str(be, "admin", model_admin_str(p->backends[i].admin));
+		if (model_quic_id_str(&p->backends[i], p->quic_len, id)[0])
+			jput_str(be, "quic_id", id);
 	}
 	write_health(&p->health, jput_object(b, "health"));
 }
@@ -74,11 +83,12 @@ static void write_vip(const struct model_vip *v, struct jput b)
 	struct jput ports;
 
 	jput_str(b, "id", v->id);
-	jput_addr(b, "address", &v->addr);
+	jput_prefix(b, "address", &v->addr, v->plen);
 	jput_u64(b, "desired_revision", v->desired_revision);
 	jput_u64(b, "synced_revision", v->synced_revision);
 	jput_bool(b, "deletion", v->deletion);
 	jput_u64(b, "tag", v->tag);
+	jput_str(b, "unknown", model_unknown_str(v->pass_unknown));
 	ports = jput_array(b, "ports");
 	for (size_t i = 0; i < v->n_ports; i++)
 		write_port(&v->ports[i], jput_object(ports, NULL));

@@ -68,6 +68,22 @@ static void test_equality_sees_everything(void **state _unused_)
 		MODEL_FX_PORT("'backends':[{'address':'10.0.0.1','weight':2}]," BASE_CHECK),
 		MODEL_FX_PORT("'backends':[{'address':'10.0.0.1','admin':'down'}]," BASE_CHECK),
 		MODEL_FX_PORT("'maglev_size':251," BASE_BE "," BASE_CHECK),
+		MODEL_FX_PORT("'affinity':'source'," BASE_BE "," BASE_CHECK),
+		MODEL_FX_QUIC("1", "2", ""),
+		MODEL_FX_QUIC("2", "2", ""),
+		MODEL_FX_QUIC("1", "3", ""),
+		MODEL_FX_QUIC("1", "2", ",'quic_id':'0001'"),
+		MODEL_FX_QUIC("1", "2", ",'quic_id':'0002'"),
+		"{'address':'192.0.2.1','unknown':'pass','ports':[{'protocol':'tcp','port':80," BASE_BE
+		"," BASE_CHECK "}]}",
+		"{'address':'192.0.2.1','ports':[{'protocol':'tcp','port':0," BASE_BE
+		",'health':{'checks':[{'type':'http','port':80}]}}]}",
+		"{'address':'192.0.2.0','ports':[{'protocol':'tcp','port':80," BASE_BE
+		"," BASE_CHECK "}]}",
+		"{'address':'192.0.2.0/28','ports':[{'protocol':'tcp','port':80," BASE_BE
+		"," BASE_CHECK "}]}",
+		"{'address':'192.0.2.0/29','ports':[{'protocol':'tcp','port':80," BASE_BE
+		"," BASE_CHECK "}]}",
 		MODEL_FX_HEALTH("{'policy':'any','checks':[{'type':'http'}]}"),
 		MODEL_FX_HEALTH("{'interval_ms':6000,'checks':[{'type':'http'}]}"),
 		MODEL_FX_HEALTH("{'timeout_ms':2000,'checks':[{'type':'http'}]}"),
@@ -171,6 +187,10 @@ static void test_written_reads_back(void **state _unused_)
 {
 	struct model *m =
 		model_fx("{'revision':18446744073709551615,'vips':[" A "," B
+			 ",{'address':'203.0.113.0/26','unknown':'pass','ports':[{'protocol':'udp',"
+			 "'port':0,'affinity':'source','quic':{'config_id':6,'server_id_length':8},"
+			 "'backends':[{'address':'10.0.0.1','quic_id':'00ff000000000001'},"
+			 "{'address':'10.0.0.2'}],'health':{'checks':[{'type':'tcp','port':9}]}}]}"
 			 ",{'id':'q\\u0022\\\\\\n\\u00e4','address':'198.51.100.1','ports':[{"
 			 "'protocol':'tcp','port':443,'backends':[{'address':'10.0.0.1',"
 			 "'weight':0,'admin':'drain'}],'health':{'checks':[{'type':'https',"
@@ -184,7 +204,8 @@ static void test_written_reads_back(void **state _unused_)
 	y = write_model(n);
 	assert_string_equal(x, y);
 	assert_int_equal(n->revision, UINT64_MAX);
-	assert_int_equal(n->n_vips, 3);
+	assert_int_equal(n->n_vips, 4);
+	assert_int_equal(n->n_refusals, 0);
 	assert_string_equal(n->vips[1].id, "q\"\\\n\xc3\xa4");
 	for (size_t i = 0; i < n->n_vips; i++)
 		assert_true(model_vip_equal(&m->vips[i], &n->vips[i]));

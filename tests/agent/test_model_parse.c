@@ -14,7 +14,11 @@
 #include "model_fixture.h"
 #include "sbuf.h"
 
-#define BE "'backends':[{'address':'10.0.0.1'}]"
+#define BE    "'backends':[{'address':'10.0.0.1'}]"
+#define QUIC2 "{'config_id':3,'server_id_length':2}"
+#define QUIC(quic, backends)                                                                       \
+	"{'address':'192.0.2.1','ports':[{'protocol':'udp','port':443,'quic':" quic                \
+	",'backends':[" backends "]}]}"
 
 static void test_whole(void **state _unused_)
 {
@@ -108,7 +112,17 @@ static void test_bad_vips(void **state _unused_)
 		{"{}", "address is missing"},
 		{"{'address':3}", "address must be a string"},
 		{"{'address':'192.0.2'}", "address: not an IPv4 or IPv6 address"},
-		{"{'address':'192.0.2.1/32'}", "address: not an"},
+		{"{'address':'192.0.2.1/'}", "length of a prefix must be from 8 to 32"},
+		{"{'address':'192.0.2.0/x'}", "length of a prefix must be from 8 to 32"},
+		{"{'address':'10.0.0.0/7'}", "length of a prefix must be from 8 to 32"},
+		{"{'address':'192.0.2.0/33'}", "length of a prefix must be from 8 to 32"},
+		{"{'address':'2001:db8::/15'}", "length of a prefix must be from 16 to 128"},
+		{"{'address':'2001:db8::/129'}", "length of a prefix must be from 16 to 128"},
+		{"{'address':'192.0.2.8/28'}", "bits are set beyond the length"},
+		{"{'address':'2001:db8::1/64'}", "bits are set beyond the length"},
+		{"{'address':'224.0.0.0/8'}", "cannot be one of a service"},
+		{"{'address':'/24'}", "address: not an IPv4 or IPv6 address"},
+		{"{'address':'192.0.2.1','unknown':'deny'}", "unknown must be one of: drop, pass"},
 		{"{'address':'192.0.2.1\\u0000'}", "address holds a NUL"},
 		{"{'address':'0.0.0.0'}", "cannot be one of a service"},
 		{"{'address':'127.0.0.1'}", "cannot be one of a service"},
@@ -126,8 +140,10 @@ static void test_bad_vips(void **state _unused_)
 		{"{'address':'192.0.2.1','ports':[{'protocol':'sctp'}]}",
 		 "protocol of a port must"},
 		{"{'address':'192.0.2.1','ports':[{'protocol':'tcp'}]}", "a port lacks its number"},
-		{"{'address':'192.0.2.1','ports':[{'protocol':'tcp','port':0}]}",
-		 "port must be from"},
+		{"{'address':'192.0.2.1','ports':[{'protocol':'tcp','port':-1}]}",
+		 "port must be a whole number from 0"},
+		{"{'address':'192.0.2.1','ports':[{'protocol':'tcp','port':null}]}",
+		 "a port lacks its number"},
 		{"{'address':'192.0.2.1','ports':[{'protocol':'tcp','port':65536}]}",
 		 "port must be from"},
 		{"{'address':'192.0.2.1','ports':[{'protocol':'tcp','port':80," BE
@@ -155,8 +171,31 @@ static void test_bad_vips(void **state _unused_)
 		{MODEL_FX_PORT("'maglev_size':2,'backends':[{'address':'10.0.0.1'},"
 			       "{'address':'10.0.0.2'}]"),
 		 "must be above the number of backends"},
-		{"{'address':'2001:db8::1','ports':[{'protocol':'tcp','port':80," BE "}]}",
-		 "an IPv6 VIP needs IPv6 backends"},
+		{"{'address':'10.0.0.0/30','ports':[{'protocol':'tcp','port':80," BE "}]}",
+		 "backend 10.0.0.1 is inside the VIP"},
+		{"{'address':'192.0.2.1','ports':[{'protocol':'tcp','port':0," BE ",'health':"
+		 "{'checks':[{'type':'icmp'},{'type':'https'}]}}]}",
+		 "tcp/0: a https check of an all-ports service must name its port"},
+		{MODEL_FX_PORT("'affinity':'cookie'," BE), "affinity must be one of: none, source"},
+		{MODEL_FX_PORT("'quic':{'config_id':0,'server_id_length':1}," BE),
+		 "tcp/80: quic is for udp"},
+		{MODEL_FX_PORT("'backends':[{'address':'10.0.0.1','quic_id':'01'}]"),
+		 "quic_id, but the port has no quic"},
+		{QUIC("{'config_id':1}", ""), "udp/443: quic needs config_id and"},
+		{QUIC("{'server_id_length':1}", ""), "quic needs config_id and server_id_length"},
+		{QUIC("{'config_id':7,'server_id_length':1}", ""), "config_id must be from 0 to 6"},
+		{QUIC("{'config_id':0,'server_id_length':0}", ""), "length must be from 1 to 8"},
+		{QUIC("{'config_id':0,'server_id_length':9}", ""), "length must be from 1 to 8"},
+		{QUIC("3", ""), "quic must be an object"},
+		{QUIC(QUIC2, "{'address':'10.0.0.1','quic_id':'0a'}"),
+		 "backend 10.0.0.1: quic_id must be 2 octets in hex"},
+		{QUIC(QUIC2, "{'address':'10.0.0.1','quic_id':'0a0b0c'}"), "must be 2 octets"},
+		{QUIC(QUIC2, "{'address':'10.0.0.1','quic_id':'0a0g'}"), "must be 2 octets"},
+		{QUIC(QUIC2, "{'address':'10.0.0.1','quic_id':'0000'}"), "must not be all zeros"},
+		{QUIC(QUIC2, "{'address':'10.0.0.1','quic_id':10}"), "quic_id must be a string"},
+		{QUIC(QUIC2, "{'address':'10.0.0.1','quic_id':'0a0b'},"
+			     "{'address':'10.0.0.2','quic_id':'0A0B'}"),
+		 "two backends have the same quic_id"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -183,19 +222,83 @@ static void test_refusal_is_alone(void **state _unused_)
 	model_free(m);
 }
 
-/* An IPv4 VIP may have IPv6 backends (4in6), no backends, and be on its way out. */
+/*
+ * An IPv4 VIP may have IPv6 backends (4in6), an IPv6 one IPv4 backends (6in4);
+ * no backends; and be on its way out.
+ */
 static void test_odd_but_good(void **state _unused_)
 {
 	struct model *m =
 		model_fx("{'vips':[{'address':'192.0.2.1','ports':[{'protocol':'tcp','port':65535,"
 			 "'maglev_size':1048573,'backends':[{'address':'2001:db8::9'},{'address':"
 			 "'127.0.0.1'}]},{'protocol':'udp','port':65535,'backends':[]}]},"
-			 "{'address':'192.0.2.2','deletion':true}]}");
+			 "{'address':'192.0.2.2','deletion':true},{'address':'2001:db8::1','ports':"
+			 "[{'protocol':'tcp','port':80," BE "}]}]}");
 
-	assert_int_equal(m->n_vips, 2);
+	assert_int_equal(m->n_vips, 3);
+	assert_true(addr_is_v4(&m->vips[2].ports[0].backends[0].addr));
 	assert_int_equal(m->vips[0].n_ports, 2);
 	assert_true(m->vips[1].deletion);
 	assert_int_equal(m->vips[1].n_ports, 0);
+	model_free(m);
+}
+
+static void test_prefix_vips(void **state _unused_)
+{
+	struct model *m = model_fx("{'vips':[{'address':'192.0.2.0/28','deletion':true},"
+				   "{'address':'198.51.100.1/32','deletion':true},"
+				   "{'address':'10.0.0.0/8','deletion':true},"
+				   "{'address':'2001::/16','deletion':true},"
+				   "{'address':'2001:db8::1/128','deletion':true}]}");
+
+	assert_int_equal(m->n_refusals, 0);
+	assert_int_equal(m->vips[0].plen, 104);
+	assert_int_equal(m->vips[1].plen, 124);
+	assert_int_equal(m->vips[2].plen, ADDR_PLEN_HOST);
+	assert_int_equal(m->vips[3].plen, 16);
+	assert_int_equal(m->vips[4].plen, ADDR_PLEN_HOST);
+	model_free(m);
+	/* The address alone is the key. */
+	assert_non_null(strstr(model_fx_err("{'vips':[{'address':'192.0.2.0/28'},"
+					    "{'address':'192.0.2.0/29'}]}"),
+			       "192.0.2.0 is listed twice"));
+	assert_non_null(strstr(model_fx_err("{'vips':[{'address':'192.0.2.0/28'},"
+					    "{'address':'192.0.2.0/99'}]}"),
+			       "192.0.2.0 is listed twice"));
+	/* It is known from a refusal too, however wrong the length. */
+	m = model_fx("{'vips':[{'address':'192.0.2.0/99'}]}");
+	assert_true(m->refusals[0].known);
+	assert_string_equal(m->refusals[0].address, "192.0.2.0/99");
+	model_free(m);
+}
+
+static void test_service_options(void **state _unused_)
+{
+	struct model *m = model_fx(
+		"{'vips':[{'address':'192.0.2.1','unknown':'pass','ports':[{'protocol':'tcp',"
+		"'port':0,'affinity':'source'," BE ",'health':{'checks':[{'type':'icmp'},"
+		"{'type':'tcp','port':22}]}},{'protocol':'tcp','port':80,'affinity':'none'," BE
+		"},{'protocol':'udp','port':443,'quic':" QUIC2 ",'backends':[{'address':'10.0.0.1',"
+		"'quic_id':'0a1B'},{'address':'10.0.0.2'},{'address':'10.0.0.3'}]}]}]}");
+	const struct model_vip *v = &m->vips[0];
+
+	assert_int_equal(m->n_refusals, 0);
+	assert_true(v->pass_unknown);
+	assert_int_equal(v->ports[0].port, 0);
+	assert_true(v->ports[0].affinity);
+	assert_int_equal(v->ports[0].health.checks[1].port, 22);
+	assert_int_equal(v->ports[1].port, 80);
+	assert_false(v->ports[1].affinity);
+	assert_int_equal(v->ports[1].quic_len, 0);
+	assert_int_equal(v->ports[2].quic_len, 2);
+	assert_int_equal(v->ports[2].quic_config, 3);
+	assert_memory_equal(v->ports[2].backends[0].quic_id, "\x0a\x1b\0\0\0\0\0", 8);
+	assert_memory_equal(v->ports[2].backends[1].quic_id, "\0\0\0\0\0\0\0", 8);
+	model_free(m);
+	m = model_fx("{'vips':[" MODEL_FX_PORT(BE) "]}");
+	assert_false(m->vips[0].pass_unknown);
+	assert_false(m->vips[0].ports[0].affinity);
+	assert_int_equal(m->vips[0].plen, ADDR_PLEN_HOST);
 	model_free(m);
 }
 
@@ -280,6 +383,8 @@ int main(void)
 		cmocka_unit_test(test_bad_vips),
 		cmocka_unit_test(test_refusal_is_alone),
 		cmocka_unit_test(test_odd_but_good),
+		cmocka_unit_test(test_prefix_vips),
+		cmocka_unit_test(test_service_options),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_small_reason),
 		cmocka_unit_test(test_long_texts_are_cut),

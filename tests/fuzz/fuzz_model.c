@@ -9,6 +9,7 @@
  *
  * tests/agent/test_model_fuzz.c replays the corpus, and runs without a fuzzer.
  */
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,13 +26,17 @@ static void must(bool so)
 
 static void check_port(const struct model_port *p)
 {
-	must(p->port && p->ring_size > p->n_backends && p->ring_size <= MODEL_RING_MAX);
+	must(p->ring_size > p->n_backends && p->ring_size <= MODEL_RING_MAX);
 	must(p->n_backends <= MODEL_BACKENDS_MAX && p->health.n_checks <= MODEL_CHECKS_MAX);
 	must(p->health.timeout_ms && p->health.timeout_ms <= p->health.interval_ms);
 	must(p->health.rise && p->health.fall);
+	must(!p->quic_len || (p->protocol == IPPROTO_UDP && p->quic_len <= NLB_QUIC_ID_MAX));
+	must(p->quic_config <= 6);
 	for (size_t i = 0; i < p->n_backends; i++) {
 		must(p->backends[i].weight <= MODEL_WEIGHT_MAX);
 		must(!i || addr_cmp(&p->backends[i - 1].addr, &p->backends[i].addr) < 0);
+		for (size_t j = p->quic_len; j < NLB_QUIC_ID_MAX; j++)
+			must(!p->backends[i].quic_id[j]);
 	}
 	for (size_t i = 0; i < p->health.n_checks; i++) {
 		const struct model_check *c = &p->health.checks[i];
@@ -40,6 +45,7 @@ static void check_port(const struct model_port *p)
 		must(!strpbrk(c->method, "\r\n ") && !strpbrk(c->path, "\r\n "));
 		must(!strpbrk(c->host, "\r\n ") && !strpbrk(c->sni, "\r\n "));
 		must(c->n_status <= MSG_HC_STATUS_RANGES);
+		must(c->port || c->type == MSG_HC_ICMP);
 	}
 }
 
@@ -50,6 +56,8 @@ static void check_model(const struct model *m)
 		const struct model_vip *v = &m->vips[i];
 
 		must(addr_is_host(&v->addr) && memchr(v->id, 0, sizeof(v->id)));
+		must(v->plen <= ADDR_PLEN_HOST && addr_is_prefix(&v->addr, v->plen));
+		must(v->plen >= (addr_is_v4(&v->addr) ? 104 : 16));
 		must(!i || addr_cmp(&m->vips[i - 1].addr, &v->addr) < 0);
 		must(v->n_ports <= MODEL_PORTS_MAX && (v->n_ports || v->deletion));
 		for (size_t j = 0; j < v->n_ports; j++)

@@ -21,6 +21,11 @@ const char *model_fx_refusal(const char *vip);
 #define MODEL_FX_PORT(more)                                                                        \
 	"{'address':'192.0.2.1','ports':[{'protocol':'tcp','port':80," more "}]}"
 
+/* ... UDP with QUIC, and one backend that has more. */
+#define MODEL_FX_QUIC(config, len, more)                                                           \
+	"{'address':'192.0.2.1','ports':[{'protocol':'udp','port':443,'quic':{'config_id':" config \
+	",'server_id_length':" len "},'backends':[{'address':'10.0.0.1'" more "}]}]}"
+
 /* ... with one backend, and this health object. */
 #define MODEL_FX_HEALTH(health)                                                                    \
 	MODEL_FX_PORT("'backends':[{'address':'10.0.0.1'}],'health':" health)
