@@ -26,6 +26,7 @@ static void write_check(const struct core_use *use, struct jput b)
 
 static void write_backend(const struct core_backend *be, struct jput b)
 {
+	char quic_id[MODEL_QUIC_ID_STRLEN];
 	struct jput checks;
 
 	core_backend_write(be, b);
@@ -34,6 +35,8 @@ static void write_backend(const struct core_backend *be, struct jput b)
 	if (be->has_override)
 		jput_str(b, "override", model_admin_str(be->override));
 	jput_bool(b, "in_ring", be->ring_weight > 0);
+	if (model_quic_id_str(&be->conf, be->port->conf->quic_len, quic_id)[0])
+		jput_str(b, "quic_id", quic_id);
 	checks = jput_array(b, "checks");
 	for (size_t i = 0; i < be->port->conf->health.n_checks; i++)
 		write_check(&be->uses[i], jput_object(checks, NULL));
@@ -60,13 +63,20 @@ static const char *ring_state(const struct core_port_run *run)
 static void write_port(const struct core_port *p, bool backends, struct jput b)
 {
 	const struct core_port_run *run = &p->run;
-	struct jput ring;
+	struct jput ring, quic;
 	char digest[17];
 
 	jput_str(b, "protocol", model_protocol_str(p->conf->protocol));
 	jput_u64(b, "port", p->conf->port);
 	jput_u64(b, "enabled", p->n_enabled);
 	jput_u64(b, "total", p->n_backends);
+	jput_u64(b, "draining", p->n_draining);
+	jput_str(b, "affinity", model_affinity_str(p->conf->affinity));
+	if (p->conf->quic_len) {
+		quic = jput_object(b, "quic");
+		jput_u64(quic, "config_id", p->conf->quic_config);
+		jput_u64(quic, "server_id_length", p->conf->quic_len);
+	}
 	jput_bool(b, "first_round", run->first_done);
 	ring = jput_object(b, "ring");
 	jput_str(ring, "state", ring_state(run));
@@ -86,10 +96,11 @@ static void write_vip(const struct core_vip *v, bool backends, struct jput b)
 	const char *reason, *state = core_report_state(v, &reason);
 	struct jput ports;
 
-	jput_addr(b, "address", &v->conf.addr);
+	jput_prefix(b, "address", &v->conf.addr, v->conf.plen);
 	jput_str(b, "id", v->conf.id);
 	jput_u64(b, "revision", v->conf.desired_revision);
 	jput_u64(b, "tag", v->conf.tag);
+	jput_str(b, "unknown", model_unknown_str(v->conf.pass_unknown));
 	jput_str(b, "phase", core_phase_str(v->phase));
 	jput_str(b, "state", state);
 	if (reason[0])

@@ -103,7 +103,7 @@ static int parse_port(const char *text, uint16_t *ret)
 	int used = 0;
 
 	if (text[0] < '0' || text[0] > '9' || sscanf(text, "%5u%n", &n, &used) != 1 || text[used] ||
-	    !n || n > UINT16_MAX)
+	    n > UINT16_MAX)
 		return -EINVAL;
 	*ret = (uint16_t)n;
 	return 0;
@@ -134,7 +134,7 @@ static bool look_up(struct api_request *req)
 		return false;
 	}
 	if (parse_port(req->parts[5], &port) < 0) {
-		api_error(req, 400, "port", "must be from 1 to 65535");
+		api_error(req, 400, "port", "must be from 0 to 65535");
 		return false;
 	}
 	req->port = core_port_find(req->vip, protocol, port);

@@ -196,14 +196,11 @@ static void note_refusals(struct core *c, const struct model *m)
 {
 	for (size_t i = 0; i < m->n_refusals; i++) {
 		const struct model_refusal *r = &m->refusals[i];
-		struct core_vip *v = NULL;
-		struct addr a;
+		struct core_vip *v = r->known ? core_vip_find(c, &r->addr) : NULL;
 
 		log_warning("VIP refused",
 			    "id=\"%s\" vip=\"%s\" reason=\"%s\" running=%s revision=%" PRIu64,
 			    r->id, r->address, r->reason, "kept", r->desired_revision);
-		if (addr_parse(r->address, &a) == 0)
-			v = core_vip_find(c, &a);
 		if (v && v->in_model)
 			v->refusal = r;
 	}
@@ -355,19 +352,19 @@ void core_feed(struct core *c, bool up, uint64_t now_ns)
 	c->report_dirty = true;
 }
 
-void core_route_set(struct core *c, const struct addr *vip, enum core_route route,
+void core_route_set(struct core *c, const struct addr *vip, uint8_t plen, enum core_route route,
 		    const char *reason, uint64_t now_ns)
 {
 	struct core_vip *v = core_vip_find(c, vip);
 	char text[ADDR_STRLEN];
 
 	c->now = now_ns;
-	if (!v)
+	if (!v || (v->configured && v->conf.plen != plen))
 		return;
 	if (v->route != route || strcmp(v->route_reason, reason) != 0) {
 		if (v->route != route)
 			log_notice("VIP route", "vip=%s route=%s reason=\"%s\"",
-				   addr_str(vip, text), core_route_str(route), reason);
+				   addr_prefix_str(vip, plen, text), core_route_str(route), reason);
 		v->route = route;
 		snprintf(v->route_reason, sizeof(v->route_reason), "%s", reason);
 		c->report_dirty = true;

@@ -27,7 +27,7 @@ struct core_ops {
 	/* To nlbd: send the full set (core_each_vip()); then single changes. */
 	void (*sync)(void *user);
 	void (*vip)(void *user, const struct core_vip *v);
-	void (*gone)(void *user, const struct addr *vip);
+	void (*gone)(void *user, const struct addr *vip, uint8_t plen);
 	void (*dataplane)(void *user, bool up);
 
 	/* What the scheduler is told has changed (core_report()). */
@@ -86,7 +86,8 @@ const char *core_route_str(enum core_route route);
 
 /* The session is up (its hello was answered) or lost. */
 void core_feed(struct core *c, bool up, uint64_t now_ns);
-void core_route_set(struct core *c, const struct addr *vip, enum core_route route,
+/* plen as in model.h; of a VIP that is another prefix by now it is not news. */
+void core_route_set(struct core *c, const struct addr *vip, uint8_t plen, enum core_route route,
 		    const char *reason, uint64_t now_ns);
 
 /* ---- from the operator ---- */

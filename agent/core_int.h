@@ -38,9 +38,9 @@ enum core_phase {
 
 enum core_be_state {
 	CORE_BE_UNKNOWN, /* before the first verdict */
-	CORE_BE_UP,	 /* the only one that is in the ring */
+	CORE_BE_UP,	 /* the only one that gets new flows */
 	CORE_BE_DOWN,
-	CORE_BE_DRAIN,	  /* weight 0, or drained by scheduler or operator */
+	CORE_BE_DRAIN,	  /* weight 0, or drained by scheduler or operator: keeps its flows */
 	CORE_BE_DISABLED, /* admin down */
 };
 
@@ -72,7 +72,19 @@ struct core_backend {
 	enum model_admin override;
 	uint8_t health; /* enum msg_hc_state: the policy over the conditions */
 	enum core_be_state state;
-	uint32_t ring_weight; /* in the ring as last sent; 0: not in it */
+	bool draining; /* state is DRAIN, and nothing says that it is down: keeps its flows */
+	/* As last sent to the maps child. */
+	bool listed;
+	uint32_t ring_weight; /* 0: listed as draining, or not at all */
+	uint8_t ring_quic_id[NLB_QUIC_ID_MAX];
+};
+
+/* What of a service, besides its backends, the maps child is told. */
+struct core_svc_conf {
+	uint32_t ring_size;
+	uint32_t flags; /* NLB_SVC_F_... */
+	uint8_t quic_config, quic_len;
+	uint8_t zero[2];
 };
 
 /* What of a port survives a new configuration. */
@@ -85,8 +97,8 @@ struct core_port_run {
 	bool proven;	   /* the live ring, with at least one backend in it */
 	bool failed;	   /* the last SVC_SET; reason says why */
 	bool broken;	   /* a live ring through which no packet came */
-	uint32_t sent_ring_size;
-	uint32_t live; /* backends in the live ring */
+	struct core_svc_conf sent_conf;
+	uint32_t live; /* backends in the live ring that get new flows */
 	uint64_t generation;
 	uint64_t digest;
 	uint64_t retry_at; /* 0: none */
@@ -103,6 +115,7 @@ struct core_port {
 	bool dirty;	 /* look at the backends again */
 	bool ring_dirty; /* the ring is not what it should be */
 	uint32_t n_enabled;
+	uint32_t n_draining;
 };
 
 struct core_vip {
@@ -112,11 +125,14 @@ struct core_vip {
 	struct core_port *ports; /* as conf.ports */
 	size_t n_ports;
 	enum core_phase phase;
-	uint64_t seen;	  /* serial of the last model that named it */
-	bool in_model;	  /* it still does (with "deletion" too) */
-	bool adopted;	  /* found in pinned maps */
-	bool configured;  /* conf is the scheduler's; else only what the maps hold */
-	bool in_maps;	  /* VIP_SET was sent */
+	uint64_t seen;	 /* serial of the last model that named it */
+	bool in_model;	 /* it still does (with "deletion" too) */
+	bool adopted;	 /* found in pinned maps */
+	bool configured; /* conf is the scheduler's; else only what the maps hold */
+	bool in_maps;	 /* VIP_SET was sent, with these: */
+	uint32_t maps_flags;
+	uint8_t maps_plen;
+	bool set_again;	  /* a service could not be written: perhaps the VIP was not */
 	bool reported;	  /* its deletion was told to the scheduler */
 	uint64_t del_seq; /* batch of its VIP_DEL */
 	uint64_t due_ns;  /* 0: nothing is waited for */
@@ -195,6 +211,12 @@ void core_backend_reason(const struct core_backend *be, char *buf, size_t len);
 enum core_be_state core_backend_state(const struct core_backend *be);
 const char *core_be_state_str(enum core_be_state state);
 const char *core_phase_str(enum core_phase phase);
+
+/* core_send.c: are the maps told otherwise than it is now? */
+bool core_backend_differs(const struct core_backend *be);
+bool core_svc_differs(const struct core_port *p); /* apart from its backends */
+bool core_vip_differs(const struct core_vip *v);
+void core_send_batch(struct core *c); /* VIPs of c->ring, and a COMMIT if there is anything */
 
 /* core_remove.c */
 void core_withdraw(struct core_vip *v);

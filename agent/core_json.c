@@ -47,7 +47,7 @@ void core_feed_write(const struct core_vip *v, bool backends, struct jput b)
 	struct jput ports;
 
 	b = jput_object(b, "vip");
-	jput_addr(b, "address", &v->conf.addr);
+	jput_prefix(b, "address", &v->conf.addr, v->conf.plen);
 	jput_u64(b, "enabled", v->n_enabled);
 	jput_u64(b, "total", v->n_total);
 	jput_bool(b, "ready", v->ready);
@@ -137,7 +137,7 @@ static void report_vip(struct core_vip *v, struct jput b)
 	state = core_report_state(v, &reason);
 	if (v->phase == CORE_DELETED)
 		v->reported = true;
-	write_synced(b, v->conf.id, addr_str(&v->conf.addr, address),
+	write_synced(b, v->conf.id, addr_prefix_str(&v->conf.addr, v->conf.plen, address),
 		     v->refusal ? v->refusal->desired_revision : v->conf.desired_revision, state,
 		     reason);
 }
@@ -162,11 +162,9 @@ void core_report_write(struct core *c, struct jput b)
 		report_vip(v, synced);
 	for (size_t i = 0; m && i < m->n_refusals; i++) {
 		const struct model_refusal *r = &m->refusals[i];
-		struct core_vip *v;
-		struct addr a;
+		const struct core_vip *v = r->known ? core_vip_find(c, &r->addr) : NULL;
 
 		/* One that runs in an earlier form is reported above. */
-		v = addr_parse(r->address, &a) == 0 ? core_vip_find(c, &a) : NULL;
 		if (!v || v->refusal != r)
 			write_synced(synced, r->id, r->address, r->desired_revision, "failed",
 				     r->reason);

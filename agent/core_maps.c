@@ -95,6 +95,7 @@ static void result(struct core *c, const struct msg_svc_result *res)
 			run->proven = false;
 			run->broken = true;
 		}
+		v->set_again = true;
 		run->retry_ms = run->retry_ms ? MIN2(run->retry_ms * 2, CORE_RETRY_MAX_MS)
 					      : CORE_RETRY_MIN_MS;
 		run->retry_at = c->now + CORE_MS * run->retry_ms;

@@ -21,7 +21,7 @@ void core_withdraw(struct core_vip *v)
 	v->reported = false;
 	c->report_dirty = true;
 	if (c->synced)
-		c->ops->gone(c->user, &v->conf.addr);
+		c->ops->gone(c->user, &v->conf.addr, v->conf.plen);
 	if (no_nlbd)
 		core_vip_due(v, c->now);
 	else
@@ -62,7 +62,7 @@ static void hold_down(struct core_vip *v)
 
 static void delete_vip(struct core_vip *v)
 {
-	struct msg_vip msg = {.vip = v->conf.addr};
+	struct msg_vip msg = {.vip = v->conf.addr, .plen = v->conf.plen};
 	struct core *c = v->core;
 
 	core_maps_send(c, MSG_MAPS_VIP_DEL, &msg, sizeof(msg));

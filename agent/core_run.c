@@ -6,7 +6,7 @@
  *   2. VIPs whose line for nlbd changed are told. This comes before the maps,
  *      so that a route is on its way out before its ring is emptied.
  *   3. If no batch is with the maps child, the rings that differ are sent as
- *      one: an SVC_SET for each service and a COMMIT.
+ *      one (core_send.c): an SVC_SET for each service and a COMMIT.
  *
  * Ready (invariant 1). A VIP becomes ready when the first health round of each
  * of its ports is done and each service that has an enabled backend is proven.
@@ -79,7 +79,7 @@ static void count_port(struct core_port *p)
 	bool unknown = false;
 
 	p->dirty = false;
-	p->n_enabled = 0;
+	p->n_enabled = p->n_draining = 0;
 	for (size_t i = 0; i < p->n_backends; i++) {
 		struct core_backend *be = &p->backends[i];
 		enum core_be_state was = be->state;
@@ -90,13 +90,15 @@ static void count_port(struct core_port *p)
 			log_backend(be, was);
 		}
 		p->n_enabled += be->state == CORE_BE_UP;
+		be->draining = be->state == CORE_BE_DRAIN && be->health != MSG_HC_DOWN;
+		p->n_draining += be->draining;
 		unknown |= be->state == CORE_BE_UNKNOWN;
-		if (be->ring_weight != (be->state == CORE_BE_UP ? be->conf.weight : 0))
+		if (core_backend_differs(be))
 			p->ring_dirty = true;
 	}
 	if (!unknown || p->vip->core->now >= p->run.first_by)
 		p->run.first_done = true;
-	if (!p->run.sent || p->run.sent_ring_size != p->conf->ring_size)
+	if (core_svc_differs(p))
 		p->ring_dirty = true;
 	/*
 	 * Not knowing is no reason to take a backend out of a ring that an agent
@@ -180,6 +182,27 @@ static void want_ring(struct core_vip *v)
 	v->core->ring = v;
 }
 
+/*
+ * Flags change under way. Another length is another prefix: nothing of it is
+ * proven, so nlbd takes the route back; the maps child replaces the VIP with all
+ * its services in one batch, and each is proven anew.
+ */
+static void vip_changed(struct core_vip *v)
+{
+	want_ring(v);
+	if (v->maps_plen == v->conf.plen)
+		return;
+	v->ready = false;
+	v->told_dirty = true;
+	for (size_t i = 0; i < v->n_ports; i++) {
+		struct core_port *p = &v->ports[i];
+
+		p->ring_dirty = true;
+		p->run.proven = false;
+		p->run.live = 0;
+	}
+}
+
 static void run_vip(struct core_vip *v)
 {
 	struct core *c = v->core;
@@ -201,6 +224,8 @@ static void run_vip(struct core_vip *v)
 		if (p->ring_dirty && p->run.first_done)
 			want_ring(v);
 	}
+	if (v->in_maps && core_vip_differs(v))
+		vip_changed(v);
 	ready = judge_vip(v);
 	if (ready != v->ready || enabled != v->n_enabled || total != v->n_total) {
 		v->told_dirty = true;
@@ -222,83 +247,6 @@ static void tell_vip(struct core_vip *v)
 	v->told_dirty = false;
 	if (v->core->synced)
 		v->core->ops->vip(v->core->user, v);
-}
-
-/* ---- rings ---- */
-
-static void send_service(struct core_port *p)
-{
-	struct core_vip *v = p->vip;
-	struct core *c = v->core;
-	size_t len = sizeof(struct msg_svc) + p->n_enabled * sizeof(struct msg_backend);
-	_cleanup_free_ struct msg_svc *svc = calloc(1, len);
-	struct msg_backend *out;
-
-	/* Stays dirty, and is tried again with the next batch. */
-	if (!svc)
-		return;
-	out = (struct msg_backend *)(svc + 1);
-	svc->vip = v->conf.addr;
-	svc->port = p->conf->port;
-	svc->protocol = p->conf->protocol;
-	svc->ring_size = p->conf->ring_size;
-	svc->n_backends = p->n_enabled;
-	svc->generation = ++c->next_generation;
-	for (size_t i = 0; i < p->n_backends; i++) {
-		struct core_backend *be = &p->backends[i];
-
-		be->ring_weight = be->state == CORE_BE_UP ? be->conf.weight : 0;
-		if (!be->ring_weight)
-			continue;
-		out->addr = be->conf.addr;
-		out->weight = be->ring_weight;
-		out++;
-	}
-	p->ring_dirty = false;
-	p->run.sent = true;
-	p->run.waiting = true;
-	p->run.sent_ring_size = svc->ring_size;
-	p->run.generation = svc->generation;
-	p->run.retry_at = 0;
-	if (!p->n_enabled)
-		p->run.live = 0;
-	core_maps_send(c, MSG_MAPS_SVC_SET, svc, len);
-}
-
-static void send_vip(struct core_vip *v)
-{
-	struct core *c = v->core;
-
-	v->want_ring = false;
-	if (v->phase == CORE_DELETING || v->phase == CORE_DELETED)
-		return;
-	if (!v->in_maps) {
-		struct msg_vip msg = {.vip = v->conf.addr};
-
-		core_maps_send(c, MSG_MAPS_VIP_SET, &msg, sizeof(msg));
-		v->in_maps = true;
-	}
-	for (size_t i = 0; i < v->n_ports; i++)
-		if (v->ports[i].ring_dirty && v->ports[i].run.first_done)
-			send_service(&v->ports[i]);
-}
-
-static void send_batch(struct core *c)
-{
-	struct msg_batch batch;
-
-	while (c->ring) {
-		struct core_vip *v = c->ring;
-
-		c->ring = v->ring_next;
-		send_vip(v);
-	}
-	if (!c->need_commit)
-		return;
-	c->need_commit = false;
-	c->in_flight = true;
-	c->seq = batch.seq = ++c->next_seq;
-	c->ops->maps(c->user, MSG_MAPS_COMMIT, &batch, sizeof(batch));
 }
 
 /* ---- the full set for nlbd ---- */
@@ -323,7 +271,7 @@ static void resend_gone(struct core_vip *v)
 	v->told_dirty = false;
 	if (v->phase != CORE_WITHDRAWING)
 		return;
-	c->ops->gone(c->user, &v->conf.addr);
+	c->ops->gone(c->user, &v->conf.addr, v->conf.plen);
 	core_vip_due(v, c->now + CORE_WITHDRAW_MS * CORE_MS);
 }
 
@@ -404,7 +352,7 @@ void core_run(struct core *c, uint64_t now_ns)
 		tell_vip(v);
 	}
 	if (!c->in_flight)
-		send_batch(c);
+		core_send_batch(c);
 	flush_notes(c);
 }
 

@@ -36,6 +36,7 @@ int core_vip_new(struct core *c, const struct addr *a, struct core_vip **ret)
 		return -ENOMEM;
 	v->core = c;
 	v->conf.addr = *a;
+	v->conf.plen = ADDR_PLEN_HOST;
 	HASH_ADD(hh, c->vips, conf.addr, sizeof(*a), v);
 	if (!HASH_ADDED(hh, v)) {
 		free(v);
@@ -100,7 +101,10 @@ static int backend_init(struct core_port *p, struct core_backend *be,
 	if (old) {
 		be->health = old->health;
 		be->state = old->state;
+		be->draining = old->draining;
+		be->listed = old->listed;
 		be->ring_weight = old->ring_weight;
+		memcpy(be->ring_quic_id, old->ring_quic_id, sizeof(be->ring_quic_id));
 	}
 	be->uses = calloc(MAX2(h->n_checks, (size_t)1), sizeof(*be->uses));
 	if (!be->uses)
@@ -115,12 +119,11 @@ static int backend_init(struct core_port *p, struct core_backend *be,
 	return 0;
 }
 
-/* A backend that is in the ring, and in the configuration no longer. */
+/* A backend that the maps have, and the configuration no longer. */
 static bool lost_a_backend(struct core_port *old, struct core_port *p)
 {
 	for (size_t i = 0; i < old->n_backends; i++)
-		if (old->backends[i].ring_weight &&
-		    !core_backend_find(p, &old->backends[i].conf.addr))
+		if (old->backends[i].listed && !core_backend_find(p, &old->backends[i].conf.addr))
 			return true;
 	return false;
 }
@@ -137,6 +140,7 @@ static int port_init(struct core_vip *v, struct core_port *p, const struct model
 	if (old) {
 		p->run = old->run;
 		p->n_enabled = old->n_enabled;
+		p->n_draining = old->n_draining;
 		p->ring_dirty = old->ring_dirty;
 	}
 	if (!p->run.first_by) {

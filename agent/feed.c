@@ -165,13 +165,13 @@ void feed_vip(struct feed *f, const struct core_vip *v)
 	feed_doc(f, &doc);
 }
 
-void feed_gone(struct feed *f, const struct addr *vip)
+void feed_gone(struct feed *f, const struct addr *vip, uint8_t plen)
 {
 	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
 
 	if (f->state != FEED_UP)
 		return;
-	jput_addr(jput_object(jput_begin(&doc), "gone"), "address", vip);
+	jput_prefix(jput_object(jput_begin(&doc), "gone"), "address", vip, plen);
 	feed_doc(f, &doc);
 }
 
@@ -271,14 +271,15 @@ static int on_route(struct feed *f, struct json_object *o, struct jerr *err)
 	const char *address = "", *reason = "";
 	int state = CORE_ROUTE_UNKNOWN;
 	struct addr a;
+	uint8_t plen;
 
 	if (jget_str(o, "address", ADDR_STRLEN, &address, err) < 0 ||
 	    jget_str(o, "reason", 1024, &reason, err) < 0 ||
 	    jget_enum(o, "state", names, ARRAY_SIZE(names), &state, err) < 0)
 		return -EINVAL;
-	if (addr_parse(address, &a) < 0)
+	if (addr_prefix_parse(address, &a, &plen) < 0)
 		return jget_fail(err, "route: no address in it");
-	f->ops->route(f->user, &a, (enum core_route)state, reason);
+	f->ops->route(f->user, &a, plen, (enum core_route)state, reason);
 	return 0;
 }
 

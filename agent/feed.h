@@ -27,7 +27,7 @@ struct feed;
 struct feed_ops {
 	/* nlbd answered our hello; or the session is lost. */
 	void (*up)(void *user, bool up);
-	void (*route)(void *user, const struct addr *vip, enum core_route route,
+	void (*route)(void *user, const struct addr *vip, uint8_t plen, enum core_route route,
 		      const char *reason);
 	/* nlbd asks where a packet would go; feed_answer() with the same id is due. */
 	void (*ask)(void *user, uint64_t id, const struct msg_ask *q);
@@ -42,7 +42,7 @@ void feed_free(struct feed *f);
 
 /* Each queues lines; nothing happens while the session is not up. */
 void feed_vip(struct feed *f, const struct core_vip *v);
-void feed_gone(struct feed *f, const struct addr *vip);
+void feed_gone(struct feed *f, const struct addr *vip, uint8_t plen);
 void feed_sync(struct feed *f, struct core *c);
 void feed_dataplane(struct feed *f, bool up);
 

@@ -23,6 +23,10 @@ struct command {
 	void (*print)(struct json_object *o, FILE *out);
 };
 
+/* Places among the arguments, in every command that has them. */
+#define ARG_VIP	     0
+#define ARG_PORT     2
+
 #define BACKEND_PATH "/v1/vips/{}/ports/{}/{}/backends"
 
 static const struct command commands[] = {
@@ -61,17 +65,35 @@ static int usage(FILE *out)
 	return 2;
 }
 
+/* A VIP's length and the port "any" are taken as the tables show them. */
+static const char *argument(size_t i, const char *arg, char buf[static ADDR_STRLEN])
+{
+	struct addr a;
+	uint8_t plen;
+
+	if (i == ARG_VIP && strchr(arg, '/') && addr_prefix_parse(arg, &a, &plen) == 0)
+		return addr_str(&a, buf);
+	return i == ARG_PORT && strcmp(arg, "any") == 0 ? "0" : arg;
+}
+
 /* The command's path with each {} replaced; -EINVAL for an argument with a slash. */
 static int make_path(const struct command *cmd, char **args, struct sbuf *path)
 {
+	char buf[ADDR_STRLEN];
+	size_t i = 0;
+
 	for (const char *p = cmd->path; *p;) {
+		const char *arg;
+
 		if (strncmp(p, "{}", 2) != 0) {
 			sbuf_add(path, p++, 1);
 			continue;
 		}
-		if (!(*args)[0] || strpbrk(*args, "/?#% "))
+		arg = argument(i, args[i], buf);
+		if (!arg[0] || strpbrk(arg, "/?#% "))
 			return -EINVAL;
-		sbuf_puts(path, *args++);
+		sbuf_puts(path, arg);
+		i++;
 		p += 2;
 	}
 	return sbuf_ok(path) ? 0 : -ENOMEM;

@@ -48,6 +48,15 @@ static const char *enabled(struct json_object *o, char buf[static CELL_LEN])
 	return buf;
 }
 
+/* "any" where the agent's JSON and paths have 0. */
+static const char *port_text(struct json_object *o, char buf[static CELL_LEN])
+{
+	text(o, "port", buf);
+	if (strcmp(buf, "0") == 0)
+		snprintf(buf, CELL_LEN, "any");
+	return buf;
+}
+
 /* ---- tables: cells are collected, widths found, lines printed ---- */
 
 struct table {
@@ -201,16 +210,25 @@ void nlbctl_print_vip(struct json_object *o, FILE *out)
 		fprintf(out, ": %s", text(o, "route_reason", b));
 	fprintf(out, "\nid          %s, revision %s, tag %s, phase %s\n", text(o, "id", a),
 		text(o, "revision", b), text(o, "tag", c), text(o, "phase", d));
+	if (get(o, "unknown"))
+		fprintf(out, "no service  %s\n", text(o, "unknown", a));
 	for (size_t i = 0; ports && i < json_object_array_length(ports); i++) {
 		struct json_object *p = json_object_array_get_idx(ports, i);
-		struct json_object *ring = get(p, "ring");
+		struct json_object *ring = get(p, "ring"), *quic = get(p, "quic");
 
 		fprintf(out, "\n%s/%s      enabled %s, ring %s (%s slots, generation %s)",
-			text(p, "protocol", a), text(p, "port", b), enabled(p, c),
+			text(p, "protocol", a), port_text(p, b), enabled(p, c),
 			json_object_get_string(get(ring, "state")), text(ring, "size", d),
 			json_object_get_string(get(ring, "generation")));
 		if (get(ring, "reason"))
 			fprintf(out, ": %s", text(ring, "reason", a));
+		if (json_object_get_int64(get(p, "draining")))
+			fprintf(out, ", %s draining", text(p, "draining", a));
+		if (strcmp(text(p, "affinity", a), "source") == 0)
+			fputs(", by source address", out);
+		if (quic)
+			fprintf(out, ", by QUIC server id (config %s, %s octets)",
+				text(quic, "config_id", a), text(quic, "server_id_length", b));
 		fputs("\n", out);
 		print_backend_table(get(p, "backends"), out);
 	}

@@ -83,12 +83,12 @@ static void out_vip(void *user, const struct core_vip *v)
 		feed_vip(p->feed, v);
 }
 
-static void out_gone(void *user, const struct addr *vip)
+static void out_gone(void *user, const struct addr *vip, uint8_t plen)
 {
 	struct parent *p = user;
 
 	if (p->feed)
-		feed_gone(p->feed, vip);
+		feed_gone(p->feed, vip, plen);
 }
 
 static void out_dataplane(void *user, bool up)
@@ -247,11 +247,12 @@ static void in_up(void *user, bool up)
 	parent_kick(p);
 }
 
-static void in_route(void *user, const struct addr *vip, enum core_route route, const char *reason)
+static void in_route(void *user, const struct addr *vip, uint8_t plen, enum core_route route,
+		     const char *reason)
 {
 	struct parent *p = user;
 
-	core_route_set(p->core, vip, route, reason, util_now_ns());
+	core_route_set(p->core, vip, plen, route, reason, util_now_ns());
 }
 
 /* A question of nlbd's, until its answer is there. */

@@ -160,17 +160,18 @@ static int load_override(struct json_object *o, struct core *c)
 	const char *vip = "", *protocol = "", *backend = "", *admin = "";
 	enum model_admin value;
 	struct core_key key;
-	uint64_t port = 0;
+	uint64_t port = UINT64_MAX;
 
 	if (!json_object_is_type(o, json_type_object) ||
 	    jget_str(o, "vip", ADDR_STRLEN, &vip, NULL) < 0 ||
 	    jget_str(o, "protocol", 16, &protocol, NULL) < 0 ||
-	    jget_u64(o, "port", 1, UINT16_MAX, &port, NULL) < 0 ||
+	    jget_u64(o, "port", 0, UINT16_MAX, &port, NULL) < 0 ||
 	    jget_str(o, "backend", ADDR_STRLEN, &backend, NULL) < 0 ||
 	    jget_str(o, "admin", 16, &admin, NULL) < 0)
 		return -EINVAL;
 	key = (struct core_key){.port = (uint16_t)port};
-	if (!port || addr_parse(vip, &key.vip) < 0 || addr_parse(backend, &key.backend) < 0 ||
+	if (port == UINT64_MAX || addr_parse(vip, &key.vip) < 0 ||
+	    addr_parse(backend, &key.backend) < 0 ||
 	    model_protocol_parse(protocol, &key.protocol) < 0 ||
 	    model_admin_parse(admin, &value) < 0)
 		return -EINVAL;

@@ -165,8 +165,10 @@ static void test_reading(void **state)
 	assert_true(has(fx, "{\"vips\":[{\"address\":\"" V "\",\"id\":\"id-" V "\""));
 	assert_int_equal(call(fx, API_GET, "/v1/vips/" V, ""), 200);
 	assert_true(has(fx, "\"phase\":\"wanted\",\"state\":\"ready\""));
-	assert_true(has(fx, "\"enabled\":1,\"total\":2,\"first_round\":true,\"ring\":{\"state\":"
-			    "\"proven\",\"size\":13313,\"backends\":1,"));
+	assert_true(has(
+		fx,
+		"\"enabled\":1,\"total\":2,\"draining\":0,\"affinity\":\"none\","
+		"\"first_round\":true,\"ring\":{\"state\":\"proven\",\"size\":13313,\"backends\":1,"));
 	assert_true(has(fx, "\"checks\":[{\"type\":\"tcp\",\"port\":80,\"state\":\"up\""));
 	/* An address may be written in any way. */
 	assert_int_equal(call(fx, API_GET, "/v1/vips/::ffff:" V, ""), 200);
@@ -204,6 +206,7 @@ static void test_not_found(void **state)
 		"/v1/vips/" V "/ports/tcp",
 		"/v1/vips/" V "/ports/udp/80",
 		"/v1/vips/" V "/ports/tcp/81",
+		"/v1/vips/" V "/ports/tcp/0",
 		BACKENDS "/10.0.0.3",
 		BACKENDS "/" B1 "/x",
 		"/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p",
@@ -211,7 +214,6 @@ static void test_not_found(void **state)
 	static const char *const wrong[] = {
 		"/v1/vips/x",
 		"/v1/vips/" V "/ports/sctp/80",
-		"/v1/vips/" V "/ports/tcp/0",
 		"/v1/vips/" V "/ports/tcp/65536",
 		"/v1/vips/" V "/ports/tcp/8x",
 		"/v1/vips/" V "/ports/tcp/+80",
@@ -225,6 +227,30 @@ static void test_not_found(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
 		if (call(fx, API_GET, wrong[i], "") != 400 || !has(fx, "\"field\""))
 			fail_msg("%s: %u", wrong[i], fx->req.status);
+}
+
+/* What a prefix and an all-ports QUIC service look like; their paths are as any. */
+static void test_options(void **state)
+{
+	struct fx *fx = *state;
+
+	core_fx_model(
+		fx->core,
+		"{'revision':5,'vips':[" CORE_FX_VIP(
+			V, CORE_FX_BE(B1)) ",{'address':'198.51.100.0/26',"
+					   "'unknown':'pass','ports':[{'protocol':'udp','port':0,"
+					   "'affinity':'source','quic':{'config_id':2,"
+					   "'server_id_length':3},'backends':[{'address':'" B1
+					   "','weight':0,'quic_id':'00C0ff'}]}]}]}");
+	core_fx_settle(fx->core);
+	assert_int_equal(call(fx, API_GET, "/v1/vips/198.51.100.0", ""), 200);
+	assert_true(has(fx, "{\"address\":\"198.51.100.0/26\","));
+	assert_true(has(fx, "\"unknown\":\"pass\""));
+	assert_int_equal(call(fx, API_GET, "/v1/vips/198.51.100.0/ports/udp/0", ""), 200);
+	assert_true(has(fx, "\"enabled\":0,\"total\":1,\"draining\":1,\"affinity\":\"source\","
+			    "\"quic\":{\"config_id\":2,\"server_id_length\":3}"));
+	assert_true(has(fx, "\"in_ring\":false,\"quic_id\":\"00c0ff\""));
+	assert_int_equal(call(fx, API_GET, "/v1/vips/198.51.100.1", ""), 404);
 }
 
 static void test_methods(void **state)
@@ -537,6 +563,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_reading, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_options, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unhealthy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_methods, setup, teardown),

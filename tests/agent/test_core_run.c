@@ -196,7 +196,7 @@ static void test_weight_and_admin(void **state _unused_)
 	/* Only the last could be enabled, so only it is waited for. */
 	core_fx_verdict(fx, "10.0.0.4", MSG_HC_UP);
 	core_fx_settle(fx);
-	assert_true(core_fx_said(fx, "maps svc_set " V " tcp/80 n=1 [10.0.0.4]"));
+	assert_true(core_fx_said(fx, "maps svc_set " V " tcp/80 n=1 [~" B1 ",~10.0.0.3,10.0.0.4]"));
 	assert_true(core_fx_said(fx, "vip " V " ready enabled=1/4"));
 	v = core_fx_vip(fx, V);
 	assert_int_equal(v->ports[0].backends[0].state, CORE_BE_DRAIN);

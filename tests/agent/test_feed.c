@@ -41,13 +41,14 @@ static void on_up(void *user, bool up)
 	fx->downs += !up;
 }
 
-static void on_route(void *user, const struct addr *vip, enum core_route route, const char *reason)
+static void on_route(void *user, const struct addr *vip, uint8_t plen, enum core_route route,
+		     const char *reason)
 {
 	struct fx *fx = user;
 	char text[ADDR_STRLEN];
 
 	snprintf(fx->routes + strlen(fx->routes), sizeof(fx->routes) - strlen(fx->routes),
-		 "%s %s %s;", addr_str(vip, text), core_route_str(route), reason);
+		 "%s %s %s;", addr_prefix_str(vip, plen, text), core_route_str(route), reason);
 }
 
 static void on_burst(void *user)
@@ -203,7 +204,7 @@ static void test_lines(void **state)
 	addr_parse("2001:db8::1", &a);
 	feed_dataplane(fx->f, false);
 	feed_sync(fx->f, core->core);
-	feed_gone(fx->f, &a);
+	feed_gone(fx->f, &a, ADDR_PLEN_HOST);
 	feed_vip(fx->f, core_fx_vip(core, V));
 	UNTIL(fx, strstr(fx->got, "\"gone\"") && strstr(strstr(fx->got, "\"gone\""), "\"vip\""));
 	assert_int_equal(

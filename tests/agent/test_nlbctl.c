@@ -104,6 +104,9 @@ static void test_requests(void **state)
 		{"vips", "GET /v1/vips\n"},
 		{"vip 192.0.2.1", "GET /v1/vips/192.0.2.1\n"},
 		{"vip 2001:db8::1", "GET /v1/vips/2001:db8::1\n"},
+		{"vip 192.0.2.0/28", "GET /v1/vips/192.0.2.0\n"},
+		{"vip 2001:db8::/64", "GET /v1/vips/2001:db8::\n"},
+		{"backends 192.0.2.1 tcp any", "GET /v1/vips/192.0.2.1/ports/tcp/0/backends\n"},
 		{"backends 192.0.2.1 tcp 80", "GET /v1/vips/192.0.2.1/ports/tcp/80/backends\n"},
 		{"enable 192.0.2.1 tcp 80 10.0.0.1",
 		 "PUT /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":\"up\"}"},
@@ -155,6 +158,18 @@ static void test_tables(void **state)
 	assert_int_equal(run(fx, "backends 192.0.2.1 tcp 80"), 0);
 	assert_non_null(strstr(fx->out, "10.0.0.2  drain  5       up      drain (operator)  no   "
 					"    by the operator\n"));
+	http_fx_answer(
+		fx->h, 200, NULL,
+		"{\"address\":\"192.0.2.0/28\",\"unknown\":\"pass\",\"ports\":[{\"protocol\":"
+		"\"udp\",\"port\":0,\"enabled\":1,\"total\":2,\"draining\":1,\"affinity\":"
+		"\"source\",\"quic\":{\"config_id\":2,\"server_id_length\":3},\"ring\":{"
+		"\"state\":\"proven\",\"size\":13313,\"generation\":4}}]}");
+	assert_int_equal(run(fx, "vip 192.0.2.0/28"), 0);
+	assert_non_null(strstr(fx->out, "VIP         192.0.2.0/28\n"));
+	assert_non_null(strstr(fx->out, "no service  pass\n"));
+	assert_non_null(strstr(fx->out, "udp/any      enabled 1/2, ring proven (13313 slots, "
+					"generation 4), 1 draining, by source address, by QUIC "
+					"server id (config 2, 3 octets)\n"));
 	http_fx_answer(fx->h, 200, NULL,
 		       "{\"reasons\":{\"tx\":5,\"no_backend\":0},\"vips\":[{\"address\":"
 		       "\"192.0.2.1\",\"packets\":5,\"bytes\":500,\"flows\":1,\"dropped\":2}],"

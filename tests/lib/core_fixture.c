@@ -32,45 +32,64 @@ static void say(struct core_fx *fx, const char *fmt, ...)
 	fx->said[fx->said_len] = '\0';
 }
 
+static void say_quic_id(const struct msg_backend *be, uint8_t quic_len, char *list, size_t size)
+{
+	struct model_backend b = {};
+	char id[MODEL_QUIC_ID_STRLEN];
+
+	memcpy(b.quic_id, be->quic_id, sizeof(b.quic_id));
+	if (model_quic_id_str(&b, quic_len, id)[0])
+		snprintf(list + strlen(list), size - strlen(list), "=%s", id);
+}
+
 static void on_svc_set(struct core_fx *fx, const struct msg_svc *svc, size_t len)
 {
 	const struct msg_backend *be = (const void *)(svc + 1);
 	struct msg_svc_result *res = &fx->pending[fx->n_pending++];
-	char vip[ADDR_STRLEN], text[ADDR_STRLEN], list[2048] = "";
+	char vip[ADDR_STRLEN], text[ADDR_STRLEN], list[2048] = "", quic[32] = "";
+	uint32_t n = 0;
 
 	assert_true(fx->n_pending < ARRAY_SIZE(fx->pending));
 	assert_int_equal(len, sizeof(*svc) + svc->n_backends * sizeof(*be));
 	for (uint32_t i = 0; i < svc->n_backends; i++) {
-		assert_true(be[i].weight >= 1);
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? "," : "",
-			 addr_str(&be[i].addr, text));
+		n += be[i].weight > 0;
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s%s", i ? "," : "",
+			 be[i].weight ? "" : "~", addr_str(&be[i].addr, text));
+		say_quic_id(&be[i], svc->quic_len, list, sizeof(list));
 	}
-	say(fx, "maps svc_set %s %s/%u n=%u [%s]", addr_str(&svc->vip, vip),
-	    model_protocol_str(svc->protocol), svc->port, svc->n_backends, list);
+	if (svc->flags & NLB_SVC_F_QUIC)
+		snprintf(quic, sizeof(quic), " quic=%u/%u", svc->quic_config, svc->quic_len);
+	say(fx, "maps svc_set %s %s/%u n=%u [%s]%s%s", addr_str(&svc->vip, vip),
+	    model_protocol_str(svc->protocol), svc->port, n, list,
+	    svc->flags & NLB_SVC_F_AFFINITY ? " affinity" : "", quic);
 	*res = (struct msg_svc_result){
 		.vip = svc->vip,
 		.port = svc->port,
 		.protocol = svc->protocol,
-		.state = svc->n_backends ? fx->result : MSG_SVC_WRITTEN,
-		.n_backends = svc->n_backends,
+		.state = n ? fx->result : MSG_SVC_WRITTEN,
+		.n_backends = n,
 		.generation = svc->generation,
 	};
-	if (res->state != MSG_SVC_PROVEN && svc->n_backends)
+	if (res->state != MSG_SVC_PROVEN && n)
 		snprintf(res->reason, sizeof(res->reason), "no room");
 }
 
 static void on_maps(void *user, uint16_t type, const void *data, size_t len)
 {
 	const struct msg_svc *svc = data;
+	const struct msg_vip *v = data;
 	struct core_fx *fx = user;
 	char vip[ADDR_STRLEN];
 
 	switch (type) {
 	case MSG_MAPS_VIP_SET:
-		say(fx, "maps vip_set %s", addr_str(&svc->vip, vip));
+		assert_int_equal(len, sizeof(*v));
+		say(fx, "maps vip_set %s%s", addr_prefix_str(&v->vip, v->plen, vip),
+		    v->flags & NLB_VIP_F_PASS_UNKNOWN ? " pass" : "");
 		break;
 	case MSG_MAPS_VIP_DEL:
-		say(fx, "maps vip_del %s", addr_str(&svc->vip, vip));
+		assert_int_equal(len, sizeof(*v));
+		say(fx, "maps vip_del %s", addr_str(&v->vip, vip));
 		break;
 	case MSG_MAPS_SVC_SET:
 		on_svc_set(fx, svc, len);
@@ -122,7 +141,7 @@ static void say_vip(const struct core_vip *v, void *arg)
 {
 	char text[ADDR_STRLEN];
 
-	say(arg, "vip %s %s enabled=%u/%u", addr_str(&v->conf.addr, text),
+	say(arg, "vip %s %s enabled=%u/%u", addr_prefix_str(&v->conf.addr, v->conf.plen, text),
 	    v->ready ? "ready" : "not", v->n_enabled, v->n_total);
 }
 
@@ -139,11 +158,11 @@ static void on_vip(void *user, const struct core_vip *v)
 	say_vip(v, user);
 }
 
-static void on_gone(void *user, const struct addr *vip)
+static void on_gone(void *user, const struct addr *vip, uint8_t plen)
 {
 	char text[ADDR_STRLEN];
 
-	say(user, "gone %s", addr_str(vip, text));
+	say(user, "gone %s", addr_prefix_str(vip, plen, text));
 }
 
 static void on_dataplane(void *user, bool up)
@@ -285,9 +304,10 @@ void core_fx_verdict(struct core_fx *fx, const char *target, enum msg_hc_state s
 void core_fx_route(struct core_fx *fx, const char *vip, enum core_route route)
 {
 	struct addr a;
+	uint8_t plen;
 
-	assert_int_equal(addr_parse(vip, &a), 0);
-	core_route_set(fx->core, &a, route, "", fx->now);
+	assert_int_equal(addr_prefix_parse(vip, &a, &plen), 0);
+	core_route_set(fx->core, &a, plen, route, "", fx->now);
 }
 
 void core_fx_run(struct core_fx *fx)

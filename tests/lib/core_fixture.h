@@ -10,9 +10,10 @@
  *	assert_true(core_fx_said(fx, "vip 192.0.2.1 ready enabled=1/1"));
  *	core_fx_free(fx);
  *
- * Lines: "maps vip_set A", "maps vip_del A", "maps svc_set A tcp/80 n=2 [B,C]",
- * "maps svc_del A tcp/80", "maps commit", "hc set B:80 tcp", "hc del",
- * "sync", "vip A ready|not enabled=1/2", "gone A", "dataplane ok|down",
+ * Lines: "maps vip_set A[/LEN][ pass]", "maps vip_del A",
+ * "maps svc_set A tcp/80 n=2 [B,C=quic id,~D][ affinity][ quic=CONFIG/LEN]" (~D drains, n are
+ * the others), "maps svc_del A tcp/80", "maps commit", "hc set B:80 tcp", "hc del",
+ * "sync", "vip A[/LEN] ready|not enabled=1/2", "gone A[/LEN]", "dataplane ok|down",
  * "report", "accepted R".
  */
 #ifndef NLB_TESTS_CORE_FIXTURE_H
