@@ -2,7 +2,7 @@
 /*
  * nlbd's core.
  *
- * Every VIP that the agent names stands in one red-black tree, by address. Each event (a message
+ * Every VIP that the agent names stands in one red-black tree, by prefix. Each event (a message
  * of the agent, a change of configuration, an answer of zebra) changes a few members and calls
  * vip_decide() on the VIPs concerned. That function compares wish and fact: where they differ the
  * VIP goes on the route queue, which nlb_zebra.c empties as fast as zebra reads; where the agent
@@ -24,18 +24,47 @@
 #include "nlbd/nlb_debug.h"
 #include "nlbd/nlb_memory.h"
 #include "nlbd/nlb_orphan.h"
+#include "nlbd/nlb_prefix.h"
 
 DEFINE_MTYPE_STATIC(NLBD, NLB_VIP, "NLB VIP");
 
 static int nlb_vip_cmp(const struct nlb_vip *a, const struct nlb_vip *b)
 {
-	return ipaddr_cmp(&a->feed.address, &b->feed.address);
+	return nlb_prefix_cmp(&a->feed.prefix, &b->feed.prefix);
 }
 
 DECLARE_RBTREE_UNIQ(nlb_vips, struct nlb_vip, item, nlb_vip_cmp);
 DECLARE_DLIST(nlb_routeq, struct nlb_vip, routeq_item);
 DECLARE_DLIST(nlb_reportq, struct nlb_vip, reportq_item);
 DECLARE_DLIST(nlb_removeq, struct nlb_vip, removeq_item);
+
+/* The VIPs of an address, of all lengths, the shortest first. */
+static struct nlb_vip *vip_of(struct nlb_vip *vip, const struct ipaddr *address)
+{
+	struct ipaddr own;
+
+	if (!vip)
+		return NULL;
+	own = nlb_prefix_address(&vip->feed.prefix);
+	return ipaddr_is_same(&own, address) ? vip : NULL;
+}
+
+static struct nlb_vip *first_of(struct nlb *nlb, const struct ipaddr *address)
+{
+	struct nlb_vip key = {};
+
+	key.feed.prefix.family = ipaddr_family(address);
+	if (IS_IPADDR_V4(address))
+		key.feed.prefix.u.prefix4 = address->ipaddr_v4;
+	else
+		key.feed.prefix.u.prefix6 = address->ipaddr_v6;
+	return vip_of(nlb_vips_find_gteq(&nlb->vips, &key), address);
+}
+
+static struct nlb_vip *next_of(struct nlb *nlb, struct nlb_vip *vip, const struct ipaddr *address)
+{
+	return vip_of(nlb_vips_next(&nlb->vips, vip), address);
+}
 
 /*
  * Queues
@@ -103,7 +132,7 @@ static void vip_settle(struct nlb *nlb, struct nlb_vip *vip)
 	if (state != vip->state) {
 		if (state == NLB_VIP_INSTALLED || vip->state == NLB_VIP_INSTALLED)
 			vip->changes++;
-		DEBUGD(&nlb_dbg_vip, "vip %pIA: %s -> %s (%s)", &vip->feed.address,
+		DEBUGD(&nlb_dbg_vip, "vip %pFX: %s -> %s (%s)", &vip->feed.prefix,
 		       nlb_vip_state_str(vip->state), nlb_vip_state_str(state),
 		       nlb_reason_name(reason));
 		vip->state = state;
@@ -122,19 +151,17 @@ static void vip_settle(struct nlb *nlb, struct nlb_vip *vip)
 static void vip_decide(struct nlb *nlb, struct nlb_vip *vip)
 {
 	const struct nlb_config *cfg = &nlb->cfg;
-	const struct nlb_override *override = nlb_override_find(&nlb->cfg, &vip->feed.address);
+	struct ipaddr address = nlb_prefix_address(&vip->feed.prefix);
+	const struct nlb_override *override = nlb_override_find(&nlb->cfg, &address);
 	struct nlb_policy policy = {
 		.configured = cfg->configured,
 		.agent_lost = nlb->agent_lost,
 		.dataplane_ok = nlb->dataplane == NLB_DATAPLANE_OK,
+		.in_pool = nlb_pool_match(cfg, &vip->feed.prefix),
 		.shutdown = override && override->shutdown,
 		.nexthop_ok = nlb->nexthop_ok,
 		.min_enabled = cfg->min_enabled,
 	};
-	struct prefix p;
-
-	nlb_vip_prefix(vip, &p);
-	policy.in_pool = nlb_pool_match(cfg, &p);
 
 	vip->decision = nlb_vip_decide(vip, &policy);
 	if (vip->decision == NLB_REASON_NONE) {
@@ -235,15 +262,32 @@ void nlb_nexthop_set(struct nlb *nlb, bool ok, ifindex_t ifindex)
  * The agent
  */
 
+/* The agent has another length for the address of vip: what others there are go. */
+static void replace_others(struct nlb *nlb, const struct nlb_vip *vip)
+{
+	struct ipaddr address = nlb_prefix_address(&vip->feed.prefix);
+	struct nlb_vip *other;
+
+	for (other = first_of(nlb, &address); other; other = next_of(nlb, other, &address)) {
+		if (other == vip || other->gone)
+			continue;
+		/* At the end of the sync, as if it had not named it. */
+		if (nlb->syncing)
+			other->sync = nlb->sync - 1;
+		else
+			vip_set_gone(nlb, other);
+	}
+}
+
 int nlb_vip_update(struct nlb *nlb, struct nlb_feed_vip *feed)
 {
-	struct nlb_vip *vip = nlb_vip_find(nlb, &feed->address);
+	struct nlb_vip *vip = nlb_vip_find(nlb, &feed->prefix);
 
 	if (!vip) {
 		if (nlb_vips_count(&nlb->vips) >= NLB_VIPS_MAX)
 			return -ENOSPC;
 		vip = XCALLOC(MTYPE_NLB_VIP, sizeof(*vip));
-		vip->feed.address = feed->address;
+		vip->feed.prefix = feed->prefix;
 		vip->decision = NLB_REASON_SYNCING;
 		vip->state = NLB_VIP_WITHDRAWN;
 		vip->changed_us = nlb_now_us();
@@ -259,20 +303,26 @@ int nlb_vip_update(struct nlb *nlb, struct nlb_feed_vip *feed)
 	vip->sync = nlb->sync;
 	if (!nlb->syncing)
 		vip_decide(nlb, vip);
+	replace_others(nlb, vip);
 	return 0;
 }
 
-void nlb_vip_gone(struct nlb *nlb, const struct ipaddr *address)
+void nlb_vip_gone(struct nlb *nlb, const struct prefix *p)
 {
-	struct nlb_vip *vip = nlb_vip_find(nlb, address);
+	struct nlb_vip *vip = nlb_vip_find(nlb, p);
 
+	if (!vip && nlb_prefix_is_host(p)) {
+		struct ipaddr address = nlb_prefix_address(p);
+
+		vip = nlb_vip_find_address(nlb, &address);
+	}
 	if (!vip) {
-		struct nlb_feed_vip feed = { .address = *address };
+		struct nlb_feed_vip feed = { .prefix = *p };
 
 		/* Never heard of: answered all the same, through the same way. */
 		if (nlb_vip_update(nlb, &feed) < 0)
 			return;
-		vip = nlb_vip_find(nlb, address);
+		vip = nlb_vip_find(nlb, p);
 	}
 	vip_set_gone(nlb, vip);
 }
@@ -404,7 +454,7 @@ struct nlb_vip *nlb_route_pop(struct nlb *nlb, enum nlb_route_op *ret_op)
 
 void nlb_route_answer(struct nlb *nlb, const struct prefix *p, enum nlb_answer answer)
 {
-	struct nlb_vip *vip = nlb_vip_find_prefix(nlb, p);
+	struct nlb_vip *vip = nlb_vip_find(nlb, p);
 
 	/* Answers to what an earlier nlbd has sent, or that come after we gave up waiting. */
 	if (!vip || vip->route == NLB_ROUTE_NONE)
@@ -479,7 +529,7 @@ bool nlb_report_pop(struct nlb *nlb, struct nlb_report *ret_report)
 		if (vip->state == NLB_VIP_PENDING || vip->state == NLB_VIP_WITHDRAWING)
 			continue;
 
-		ret_report->address = vip->feed.address;
+		ret_report->prefix = vip->feed.prefix;
 		ret_report->state = nlb_vip_state_str(vip->state);
 		ret_report->reason = nlb_reason_str(reason);
 		vip->reported = true;
@@ -504,27 +554,22 @@ void nlb_report_drop(struct nlb *nlb)
  * Access
  */
 
-struct nlb_vip *nlb_vip_find(struct nlb *nlb, const struct ipaddr *address)
+struct nlb_vip *nlb_vip_find(struct nlb *nlb, const struct prefix *p)
 {
-	struct nlb_vip key = { .feed.address = *address };
+	struct nlb_vip key = { .feed.prefix = *p };
 
 	return nlb_vips_find(&nlb->vips, &key);
 }
 
-struct nlb_vip *nlb_vip_find_prefix(struct nlb *nlb, const struct prefix *p)
+struct nlb_vip *nlb_vip_find_address(struct nlb *nlb, const struct ipaddr *address)
 {
-	struct ipaddr address = {};
+	struct nlb_vip *found = NULL, *vip;
 
-	if (p->family == AF_INET && p->prefixlen == IPV4_MAX_BITLEN) {
-		SET_IPADDR_V4(&address);
-		address.ipaddr_v4 = p->u.prefix4;
-	} else if (p->family == AF_INET6 && p->prefixlen == IPV6_MAX_BITLEN) {
-		SET_IPADDR_V6(&address);
-		address.ipaddr_v6 = p->u.prefix6;
-	} else {
-		return NULL;
-	}
-	return nlb_vip_find(nlb, &address);
+	/* While one length replaces another there are two: the one that stays is it. */
+	for (vip = first_of(nlb, address); vip; vip = next_of(nlb, vip, address))
+		if (!found || found->gone)
+			found = vip;
+	return found;
 }
 
 struct nlb_vip *nlb_vip_first(struct nlb *nlb)
@@ -537,12 +582,12 @@ struct nlb_vip *nlb_vip_next(struct nlb *nlb, struct nlb_vip *vip)
 	return nlb_vips_next(&nlb->vips, vip);
 }
 
-struct nlb_vip *nlb_vip_after(struct nlb *nlb, const struct ipaddr *address)
+struct nlb_vip *nlb_vip_after(struct nlb *nlb, const struct prefix *p)
 {
-	struct nlb_vip key = { .feed.address = *address };
+	struct nlb_vip key = { .feed.prefix = *p };
 	struct nlb_vip *vip = nlb_vips_find_gteq(&nlb->vips, &key);
 
-	if (vip && ipaddr_is_same(&vip->feed.address, address))
+	if (vip && !nlb_vip_cmp(vip, &key))
 		vip = nlb_vips_next(&nlb->vips, vip);
 	return vip;
 }

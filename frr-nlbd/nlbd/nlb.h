@@ -61,7 +61,7 @@ enum nlb_route_op {
 
 /* A line for the agent; text is static. */
 struct nlb_report {
-	struct ipaddr address;
+	struct prefix prefix;
 	const char *state; /* installed, rejected, withdrawn, refused */
 	const char *reason;
 };
@@ -93,10 +93,12 @@ extern void nlb_nexthop_set(struct nlb *nlb, bool ok, ifindex_t ifindex);
 
 /*
  * The agent's messages. nlb_vip_update() takes what feed owns, 0 or -ENOSPC (table full; feed
- * still owns it). Outside a sync they are decided at once, within one at its end.
+ * still owns it). Outside a sync they are decided at once, within one at its end. The agent knows
+ * a VIP by its address: one of another length takes the place of the one that there is, and
+ * nlb_vip_gone() without a length means that one.
  */
 extern int nlb_vip_update(struct nlb *nlb, struct nlb_feed_vip *feed);
-extern void nlb_vip_gone(struct nlb *nlb, const struct ipaddr *address);
+extern void nlb_vip_gone(struct nlb *nlb, const struct prefix *p);
 extern void nlb_sync_begin(struct nlb *nlb);
 extern void nlb_sync_end(struct nlb *nlb);
 extern void nlb_dataplane_set(struct nlb *nlb, bool ok);
@@ -130,13 +132,13 @@ extern bool nlb_authoritative(const struct nlb *nlb);
 extern bool nlb_report_pop(struct nlb *nlb, struct nlb_report *ret_report);
 extern void nlb_report_drop(struct nlb *nlb);
 
-extern struct nlb_vip *nlb_vip_find(struct nlb *nlb, const struct ipaddr *address);
-/* The VIP whose route has that prefix; NULL also where p is no host route. */
-extern struct nlb_vip *nlb_vip_find_prefix(struct nlb *nlb, const struct prefix *p);
+extern struct nlb_vip *nlb_vip_find(struct nlb *nlb, const struct prefix *p);
+/* The VIP whose (first) address that is, whatever its length. */
+extern struct nlb_vip *nlb_vip_find_address(struct nlb *nlb, const struct ipaddr *address);
 extern struct nlb_vip *nlb_vip_first(struct nlb *nlb);
 extern struct nlb_vip *nlb_vip_next(struct nlb *nlb, struct nlb_vip *vip);
-/* The first VIP after address, whether address exists or not. */
-extern struct nlb_vip *nlb_vip_after(struct nlb *nlb, const struct ipaddr *address);
+/* The first VIP after p, whether p exists or not. */
+extern struct nlb_vip *nlb_vip_after(struct nlb *nlb, const struct prefix *p);
 extern void nlb_count(struct nlb *nlb, struct nlb_counts *ret_counts);
 /* The monotonic clock in microseconds; all times here are of it. */
 extern int64_t nlb_now_us(void);

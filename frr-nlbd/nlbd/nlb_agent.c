@@ -119,7 +119,7 @@ static void agent_put_reports(struct nlb_session *session)
 	size_t put = 0;
 
 	while (put < NLB_AGENT_TX_BURST && nlb_report_pop(agent.nlb, &report)) {
-		size_t len = nlb_feed_print_route(line, sizeof(line), &report.address, report.state,
+		size_t len = nlb_feed_print_route(line, sizeof(line), &report.prefix, report.state,
 						  report.reason);
 
 		nlb_session_put(session, line, len);
@@ -187,16 +187,16 @@ static void agent_vip(struct nlb_session *session, struct nlb_feed_vip *feed)
 {
 	char line[NLB_FEED_OUT_MAX];
 
-	DEBUGD(&nlb_dbg_agent, "agent: vip %pIA enabled %u/%u ready %d tag %u revision %" PRIu64,
-	       &feed->address, feed->enabled, feed->total, feed->ready, feed->tag, feed->revision);
+	DEBUGD(&nlb_dbg_agent, "agent: vip %pFX enabled %u/%u ready %d tag %u revision %" PRIu64,
+	       &feed->prefix, feed->enabled, feed->total, feed->ready, feed->tag, feed->revision);
 	if (nlb_vip_update(agent.nlb, feed) == 0)
 		return;
 
-	zlog_warn("VIP %pIA refused: the table is full (%u VIPs)", &feed->address, NLB_VIPS_MAX);
+	zlog_warn("VIP %pFX refused: the table is full (%u VIPs)", &feed->prefix, NLB_VIPS_MAX);
 	/* Bounded like all output: an agent that does not read does not hear of it. */
 	if (nlb_session_idle(session))
 		nlb_session_put(session, line,
-				nlb_feed_print_route(line, sizeof(line), &feed->address, "refused",
+				nlb_feed_print_route(line, sizeof(line), &feed->prefix, "refused",
 						     "too many VIPs"));
 }
 
@@ -230,7 +230,7 @@ static const char *agent_message(struct nlb_session *session, struct nlb_feed_ms
 		agent_vip(session, &msg->vip);
 		break;
 	case NLB_FEED_GONE:
-		DEBUGD(&nlb_dbg_agent, "agent: gone %pIA", &msg->gone);
+		DEBUGD(&nlb_dbg_agent, "agent: gone %pFX", &msg->gone);
 		nlb_vip_gone(agent.nlb, &msg->gone);
 		break;
 	case NLB_FEED_DATAPLANE:

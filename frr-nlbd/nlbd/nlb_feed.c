@@ -16,6 +16,7 @@
 
 #include "nlbd/nlb_feed.h"
 #include "nlbd/nlb_memory.h"
+#include "nlbd/nlb_prefix.h"
 
 DEFINE_MTYPE_STATIC(NLBD, NLB_FEED_STRING, "NLB feed string");
 DEFINE_MTYPE_STATIC(NLBD, NLB_FEED_PORTS, "NLB VIP ports");
@@ -127,6 +128,20 @@ static int feed_get_address(struct json_object *obj, const char *key, struct ipa
 		return feed_fail(err, "\"%s\" is not an IP address: %s", key, str);
 
 	*ret_addr = addr;
+	return 0;
+}
+
+static int feed_get_prefix(struct json_object *obj, const char *key, struct prefix *ret_prefix,
+			   struct feed_err *err)
+{
+	const char *str = NULL;
+	int ret;
+
+	ret = feed_get_string(obj, key, NLB_PREFIX_STRLEN, true, &str, err);
+	if (ret < 0)
+		return ret;
+	if (nlb_prefix_parse(str, ret_prefix) < 0)
+		return feed_fail(err, "\"%s\" is not an IP address or prefix: %s", key, str);
 	return 0;
 }
 
@@ -292,13 +307,15 @@ static int feed_parse_vip_into(struct json_object *obj, struct nlb_feed_vip *vip
 			       struct feed_err *err)
 {
 	struct json_object *ready = NULL;
+	struct ipaddr address;
 	uint64_t num = 0;
 	int ret;
 
-	ret = feed_get_address(obj, "address", &vip->address, err);
+	ret = feed_get_prefix(obj, "address", &vip->prefix, err);
 	if (ret < 0)
 		return ret;
-	if (ipaddr_is_zero(&vip->address))
+	address = nlb_prefix_address(&vip->prefix);
+	if (ipaddr_is_zero(&address))
 		return feed_fail(err, "\"address\" is the unspecified address");
 	ret = feed_get_uint(obj, "enabled", 0, UINT32_MAX, true, &num, err);
 	if (ret < 0)
@@ -370,7 +387,7 @@ static int feed_parse_hello(struct json_object *obj, struct nlb_feed_msg *msg, s
 static int feed_parse_gone(struct json_object *obj, struct nlb_feed_msg *msg, struct feed_err *err)
 {
 	msg->type = NLB_FEED_GONE;
-	return feed_get_address(obj, "address", &msg->gone, err);
+	return feed_get_prefix(obj, "address", &msg->gone, err);
 }
 
 static int feed_parse_heartbeat(struct json_object *obj, struct nlb_feed_msg *msg,
@@ -554,6 +571,15 @@ void nlb_feed_msg_done(struct nlb_feed_msg *msg)
 const char *nlb_protocol_str(uint8_t protocol)
 {
 	return protocol == IPPROTO_UDP ? "udp" : "tcp";
+}
+
+const char *nlb_service_str(const struct nlb_port *port, char *buf, size_t len)
+{
+	if (port->port)
+		snprintf(buf, len, "%s/%u", nlb_protocol_str(port->protocol), port->port);
+	else
+		snprintf(buf, len, "%s/any", nlb_protocol_str(port->protocol));
+	return buf;
 }
 
 const char *nlb_backend_state_str(enum nlb_backend_state state)

@@ -10,6 +10,7 @@
 #define _FRR_NLB_FEED_H
 
 #include "ipaddr.h"
+#include "prefix.h"
 #include "zclient.h"
 
 #define NLB_FEED_VERSION 1
@@ -46,7 +47,7 @@ struct nlb_backend {
 /* One service of a VIP. backends is sorted by address, without duplicates. */
 struct nlb_port {
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	uint16_t port;
+	uint16_t port;	  /* 0: all that have no service of their own */
 	uint32_t enabled; /* backends that take traffic */
 	uint32_t total;	  /* backends there are */
 	struct nlb_backend *backends;
@@ -55,7 +56,7 @@ struct nlb_port {
 
 /* All that the agent says of one VIP. ports is sorted by (protocol, port), without duplicates. */
 struct nlb_feed_vip {
-	struct ipaddr address;
+	struct prefix prefix;
 	uint32_t enabled; /* sum over the ports */
 	uint32_t total;	  /* sum over the ports */
 	bool ready;	  /* data plane written, read back, proven, and first health round done */
@@ -88,7 +89,7 @@ struct nlb_feed_msg {
 		} hello;
 		bool sync_begin;	 /* false: end */
 		struct nlb_feed_vip vip; /* owns memory: see nlb_feed_vip_done() */
-		struct ipaddr gone;
+		struct prefix gone;
 		bool dataplane_ok;
 		uint64_t heartbeat;
 		struct {
@@ -110,7 +111,7 @@ extern int nlb_feed_parse(const char *line, size_t len, struct nlb_feed_msg *ret
 /* Release what a parsed message owns. Safe on any type and after nlb_feed_vip_move(). */
 extern void nlb_feed_msg_done(struct nlb_feed_msg *msg);
 
-/* Release what a VIP owns and leave it empty (address kept). */
+/* Release what a VIP owns and leave it empty (prefix kept). */
 extern void nlb_feed_vip_done(struct nlb_feed_vip *vip);
 
 /* Give all of *from to *to (whose old content is released); *from owns nothing afterwards. */
@@ -129,7 +130,7 @@ struct nlb_feed_ask {
  * always suffices (texts are cut at NLB_FEED_REASON_MAX).
  */
 extern size_t nlb_feed_print_hello(char *buf, size_t len);
-extern size_t nlb_feed_print_route(char *buf, size_t len, const struct ipaddr *address,
+extern size_t nlb_feed_print_route(char *buf, size_t len, const struct prefix *prefix,
 				   const char *state, const char *reason);
 extern size_t nlb_feed_print_ask(char *buf, size_t len, uint32_t id,
 				 const struct nlb_feed_ask *ask);
@@ -138,6 +139,10 @@ extern size_t nlb_feed_print_error(char *buf, size_t len, const char *reason);
 
 /* "tcp" or "udp". */
 extern const char *nlb_protocol_str(uint8_t protocol);
+
+/* "tcp/80", "udp/any"; returns buf. */
+#define NLB_SERVICE_STRLEN sizeof("tcp/65535")
+extern const char *nlb_service_str(const struct nlb_port *port, char *buf, size_t len);
 
 extern const char *nlb_backend_state_str(enum nlb_backend_state state);
 

@@ -10,6 +10,7 @@
 #include "printfrr.h"
 
 #include "nlbd/nlb_feed.h"
+#include "nlbd/nlb_prefix.h"
 
 /* Print {"key": val} and a newline; takes val. */
 static size_t feed_print(char *buf, size_t len, const char *key, struct json_object *val)
@@ -42,12 +43,13 @@ size_t nlb_feed_print_hello(char *buf, size_t len)
 	return feed_print(buf, len, "hello", val);
 }
 
-size_t nlb_feed_print_route(char *buf, size_t len, const struct ipaddr *address, const char *state,
+size_t nlb_feed_print_route(char *buf, size_t len, const struct prefix *prefix, const char *state,
 			    const char *reason)
 {
 	struct json_object *val = json_object_new_object();
+	char text[NLB_PREFIX_STRLEN];
 
-	json_object_string_addf(val, "address", "%pIA", address);
+	json_object_string_add(val, "address", nlb_prefix_str(prefix, text, sizeof(text)));
 	json_object_string_add(val, "state", state);
 	if (reason)
 		json_object_object_add(val, "reason", feed_text(reason));

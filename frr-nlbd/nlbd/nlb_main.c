@@ -4,7 +4,7 @@
  *
  * An agent on the same machine says over a unix socket which VIPs there are and how they do
  * (nlb_feed, nlb_session, nlb_agent); the core decides which of them may be announced (nlb,
- * nlb_vip); zebra is told a host route for each (nlb_zebra), which bgpd redistributes.
+ * nlb_vip); zebra is told a route for each (nlb_zebra), which bgpd redistributes.
  * Configuration comes from mgmtd (nlb_nb*, with its commands in nlb_cli, compiled into mgmtd), and
  * is never touched by VIPs that come and go.
  */

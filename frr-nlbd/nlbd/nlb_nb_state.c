@@ -13,6 +13,7 @@
 #include "nlbd/nlb.h"
 #include "nlbd/nlb_agent.h"
 #include "nlbd/nlb_nb.h"
+#include "nlbd/nlb_prefix.h"
 #include "nlbd/nlb_zebra.h"
 
 /* Name of the leaf that is asked for. */
@@ -111,26 +112,26 @@ int nlb_state_vip_get_keys(struct nb_cb_get_keys_args *args)
 	const struct nlb_vip *vip = args->list_entry;
 
 	args->keys->num = 1;
-	ipaddr2str(&vip->feed.address, args->keys->key[0], sizeof(args->keys->key[0]));
+	nlb_prefix_str(&vip->feed.prefix, args->keys->key[0], sizeof(args->keys->key[0]));
 	return NB_OK;
 }
 
 const void *nlb_state_vip_lookup_entry(struct nb_cb_lookup_entry_args *args)
 {
-	struct ipaddr address;
+	struct prefix p;
 
-	if (str2ipaddr(args->keys->key[0], &address) < 0)
+	if (nlb_prefix_parse(args->keys->key[0], &p) < 0)
 		return NULL;
-	return nlb_vip_find(nlb_nb_core(), &address);
+	return nlb_vip_find(nlb_nb_core(), &p);
 }
 
 const void *nlb_state_vip_lookup_next(struct nb_cb_lookup_entry_args *args)
 {
-	struct ipaddr address;
+	struct prefix p;
 
-	if (str2ipaddr(args->keys->key[0], &address) < 0)
+	if (nlb_prefix_parse(args->keys->key[0], &p) < 0)
 		return NULL;
-	return nlb_vip_after(nlb_nb_core(), &address);
+	return nlb_vip_after(nlb_nb_core(), &p);
 }
 
 struct yang_data *nlb_state_vip_get(struct nb_cb_get_elem_args *args)
@@ -140,8 +141,12 @@ struct yang_data *nlb_state_vip_get(struct nb_cb_get_elem_args *args)
 	enum nlb_reason reason = nlb_vip_reason(vip, nlb_zebra_is_up());
 	const char *name = leaf(args);
 
-	if (strmatch(name, "address"))
-		return yang_data_new_ip(args->xpath, &vip->feed.address);
+	if (strmatch(name, "address")) {
+		char text[NLB_PREFIX_STRLEN];
+
+		return yang_data_new_string(args->xpath,
+					    nlb_prefix_str(&vip->feed.prefix, text, sizeof(text)));
+	}
 	if (strmatch(name, "state"))
 		return yang_data_new_string(args->xpath, nlb_vip_state_str(vip->state));
 	if (strmatch(name, "reason"))

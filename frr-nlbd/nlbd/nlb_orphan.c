@@ -44,7 +44,7 @@ void nlb_orphan_done(struct nlb *nlb)
 /* Has this nlbd told zebra of the route? */
 static bool orphan_is_adopted(struct nlb *nlb, const struct prefix *p)
 {
-	struct nlb_vip *vip = nlb_vip_find_prefix(nlb, p);
+	struct nlb_vip *vip = nlb_vip_find(nlb, p);
 
 	return vip && vip->route != NLB_ROUTE_NONE;
 }

@@ -103,19 +103,6 @@ const struct nlb_attr *nlb_vip_attr(const struct nlb_vip *vip)
 	return NULL;
 }
 
-void nlb_vip_prefix(const struct nlb_vip *vip, struct prefix *ret_prefix)
-{
-	memset(ret_prefix, 0, sizeof(*ret_prefix));
-	ret_prefix->family = ipaddr_family(&vip->feed.address);
-	if (IS_IPADDR_V4(&vip->feed.address)) {
-		ret_prefix->prefixlen = IPV4_MAX_BITLEN;
-		ret_prefix->u.prefix4 = vip->feed.address.ipaddr_v4;
-	} else {
-		ret_prefix->prefixlen = IPV6_MAX_BITLEN;
-		ret_prefix->u.prefix6 = vip->feed.address.ipaddr_v6;
-	}
-}
-
 bool nlb_attr_same(const struct nlb_attr *a, const struct nlb_attr *b)
 {
 	return a->distance == b->distance && a->tag == b->tag && a->metric == b->metric &&

@@ -24,7 +24,7 @@ enum nlb_reason {
 	NLB_REASON_NOT_CONFIGURED, /* "nlb" is not configured (any more) */
 	NLB_REASON_GONE,	   /* the agent has removed the VIP */
 	NLB_REASON_AGENT_LOST,	   /* no agent for longer than the hold-time */
-	NLB_REASON_OUTSIDE_POOL,   /* no vip-pool holds the address */
+	NLB_REASON_OUTSIDE_POOL,   /* no vip-pool holds all of it */
 	NLB_REASON_SHUTDOWN,	   /* shut down by the VIP's override */
 	NLB_REASON_DATAPLANE,	   /* the agent reports its data plane down, or has not reported */
 	NLB_REASON_NOT_READY,	   /* the agent has not proven the VIP's forwarding yet */
@@ -86,7 +86,7 @@ PREDECL_DLIST(nlb_removeq);
 
 struct nlb_vip {
 	struct nlb_vips_item item;
-	struct nlb_feed_vip feed; /* the agent's word; feed.address is the key */
+	struct nlb_feed_vip feed; /* the agent's word; feed.prefix is the key */
 
 	uint64_t sync; /* number of the sync that named the VIP last */
 	bool gone;     /* the agent has removed it: freed once zebra has no route */
@@ -147,9 +147,6 @@ extern const char *nlb_vip_reason_text(const struct nlb_vip *vip, enum nlb_reaso
 
 /* The route that zebra has or is to have; NULL: none. */
 extern const struct nlb_attr *nlb_vip_attr(const struct nlb_vip *vip);
-
-/* The VIP's /32 or /128. */
-extern void nlb_vip_prefix(const struct nlb_vip *vip, struct prefix *ret_prefix);
 
 extern bool nlb_attr_same(const struct nlb_attr *a, const struct nlb_attr *b);
 

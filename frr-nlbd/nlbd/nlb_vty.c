@@ -13,6 +13,7 @@
 #include "nlbd/nlb.h"
 #include "nlbd/nlb_agent.h"
 #include "nlbd/nlb_ask.h"
+#include "nlbd/nlb_prefix.h"
 #include "nlbd/nlb_vty.h"
 #include "nlbd/nlb_zebra.h"
 #include "nlbd/nlb_vty_clippy.c"
@@ -82,8 +83,8 @@ static struct json_object *vip_json(const struct nlb_vip *vip)
 	for (size_t i = 0; i < vip->feed.n_ports; i++) {
 		const struct nlb_port *port = &vip->feed.ports[i];
 
-		json_object_object_addf(ports, port_json(port), "%s/%u",
-					nlb_protocol_str(port->protocol), port->port);
+		json_object_object_add(ports, nlb_service_str(port, text, sizeof(text)),
+				       port_json(port));
 	}
 	json_object_object_add(json, "ports", ports);
 	return json;
@@ -92,10 +93,10 @@ static struct json_object *vip_json(const struct nlb_vip *vip)
 static void vip_detail(struct vty *vty, const struct nlb_vip *vip)
 {
 	const struct nlb_attr *attr = nlb_vip_attr(vip);
-	char text[NLB_VIP_REASON_LEN];
+	char text[NLB_VIP_REASON_LEN], name[NLB_PREFIX_STRLEN];
 
 	reason_text(vip, text, sizeof(text));
-	vty_out(vty, "VIP %pIA\n", &vip->feed.address);
+	vty_out(vty, "VIP %s\n", nlb_prefix_str(&vip->feed.prefix, name, sizeof(name)));
 	vty_out(vty, "  State: %s for %u s, %u changes\n", nlb_vip_state_str(vip->state),
 		nlb_age_s(vip->changed_us), vip->changes);
 	if (text[0])
@@ -112,8 +113,8 @@ static void vip_detail(struct vty *vty, const struct nlb_vip *vip)
 	for (size_t i = 0; i < vip->feed.n_ports; i++) {
 		const struct nlb_port *port = &vip->feed.ports[i];
 
-		vty_out(vty, "  Port %s/%u: %u of %u backends enabled\n",
-			nlb_protocol_str(port->protocol), port->port, port->enabled, port->total);
+		vty_out(vty, "  Port %s: %u of %u backends enabled\n",
+			nlb_service_str(port, name, sizeof(name)), port->enabled, port->total);
 		for (size_t j = 0; j < port->n_backends; j++) {
 			const struct nlb_backend *backend = &port->backends[j];
 
@@ -128,7 +129,7 @@ static void vip_detail(struct vty *vty, const struct nlb_vip *vip)
 static void vip_table(struct vty *vty)
 {
 	struct ttable *tt = ttable_new(&ttable_styles[TTSTYLE_BLANK]);
-	char text[NLB_VIP_REASON_LEN];
+	char text[NLB_VIP_REASON_LEN], name[NLB_PREFIX_STRLEN];
 	const struct nlb_vip *vip;
 	char *out;
 
@@ -140,7 +141,8 @@ static void vip_table(struct vty *vty)
 	for (vip = nlb_vip_first(core); vip; vip = nlb_vip_next(core, (struct nlb_vip *)vip)) {
 		const struct nlb_attr *attr = nlb_vip_attr(vip);
 
-		ttable_add_row(tt, "%pIA|%s|%u/%u|%u|%u|%s", &vip->feed.address,
+		ttable_add_row(tt, "%s|%s|%u/%u|%u|%u|%s",
+			       nlb_prefix_str(&vip->feed.prefix, name, sizeof(name)),
 			       nlb_vip_state_str(vip->state), vip->feed.enabled, vip->feed.total,
 			       attr ? attr->tag : 0, attr ? attr->metric : 0,
 			       reason_text(vip, text, sizeof(text)));
@@ -152,22 +154,40 @@ static void vip_table(struct vty *vty)
 	ttable_del(tt);
 }
 
-DEFPY(show_nlb_vip, show_nlb_vip_cmd, "show nlb vip [<A.B.C.D|X:X::X:X>$address] [json$uj]",
+static void vip_add(struct json_object *json, const struct nlb_vip *vip)
+{
+	char name[NLB_PREFIX_STRLEN];
+
+	json_object_object_add(json, nlb_prefix_str(&vip->feed.prefix, name, sizeof(name)),
+			       vip_json(vip));
+}
+
+/* By its address, or by all of its prefix. */
+static struct nlb_vip *vip_named(const char *name)
+{
+	struct ipaddr address;
+	struct prefix p;
+
+	if (str2ipaddr(name, &address) == 0)
+		return nlb_vip_find_address(core, &address);
+	return nlb_prefix_parse(name, &p) == 0 ? nlb_vip_find(core, &p) : NULL;
+}
+
+DEFPY(show_nlb_vip, show_nlb_vip_cmd,
+      "show nlb vip [<A.B.C.D|X:X::X:X|A.B.C.D/M|X:X::X:X/M>$name] [json$uj]",
       SHOW_STR NLB_STR "The VIPs of the agent\n"
 		       "IPv4 address of one\n"
-		       "IPv6 address of one\n" JSON_STR)
+		       "IPv6 address of one\n"
+		       "IPv4 prefix of one\n"
+		       "IPv6 prefix of one\n" JSON_STR)
 {
 	struct json_object *json;
 	struct nlb_vip *vip = NULL;
 
-	if (address) {
-		struct ipaddr key;
-		char buf[INET6_ADDRSTRLEN];
-
-		if (str2ipaddr(sockunion2str(address, buf, sizeof(buf)), &key) == 0)
-			vip = nlb_vip_find(core, &key);
+	if (name) {
+		vip = vip_named(name);
 		if (!vip && !uj) {
-			vty_out(vty, "%% The agent has no VIP %s\n", address_str);
+			vty_out(vty, "%% The agent has no VIP %s\n", name);
 			return CMD_WARNING;
 		}
 	}
@@ -182,10 +202,10 @@ DEFPY(show_nlb_vip, show_nlb_vip_cmd, "show nlb vip [<A.B.C.D|X:X::X:X>$address]
 
 	json = json_object_new_object();
 	if (vip)
-		json_object_object_addf(json, vip_json(vip), "%pIA", &vip->feed.address);
-	else if (!address)
+		vip_add(json, vip);
+	else if (!name)
 		for (vip = nlb_vip_first(core); vip; vip = nlb_vip_next(core, vip))
-			json_object_object_addf(json, vip_json(vip), "%pIA", &vip->feed.address);
+			vip_add(json, vip);
 	vty_json(vty, json);
 	return CMD_SUCCESS;
 }

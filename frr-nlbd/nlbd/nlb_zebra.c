@@ -176,7 +176,7 @@ static enum zclient_send_status zebra_send_add(const struct nlb_vip *vip)
 	};
 	struct zapi_nexthop *nexthop = &api.nexthops[0];
 
-	nlb_vip_prefix(vip, &api.prefix);
+	prefix_copy(&api.prefix, &vip->feed.prefix);
 	SET_FLAG(api.message, ZAPI_MESSAGE_DISTANCE);
 	api.distance = attr->distance;
 	SET_FLAG(api.message, ZAPI_MESSAGE_METRIC);
@@ -220,8 +220,7 @@ static bool zebra_send_next(enum zclient_send_status *ret_status)
 		if (!event_is_scheduled(zeb.t_remove))
 			event_add_timer_msec(master, zebra_remove_timer, NULL,
 					     NLB_REMOVE_TIMEOUT_US / 1000, &zeb.t_remove);
-		nlb_vip_prefix(vip, &p);
-		*ret_status = zebra_send_del(&p);
+		*ret_status = zebra_send_del(&vip->feed.prefix);
 		return true;
 	}
 	/* Only after all routes that are wanted. */

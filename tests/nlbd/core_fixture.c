@@ -67,7 +67,7 @@ struct prefix prefix(const char *str)
 void say_vip(const char *address, uint32_t enabled, bool ready, route_tag_t tag)
 {
 	struct nlb_feed_vip feed = {
-		.address = addr(address),
+		.prefix = prefix(address),
 		.enabled = enabled,
 		.total = 3,
 		.ready = ready,
@@ -97,11 +97,12 @@ static const char *take(bool answer)
 
 	text[0] = '\0';
 	while ((vip = nlb_route_pop(&core, &op))) {
-		struct prefix p;
+		struct prefix p = vip->feed.prefix;
+		char name[NLB_PREFIX_STRLEN];
 
-		nlb_vip_prefix(vip, &p);
-		len += snprintfrr(text + len, sizeof(text) - len, "%s%c%pIA", len ? " " : "",
-				  op == NLB_ROUTE_ADD ? '+' : '-', &vip->feed.address);
+		len += snprintfrr(text + len, sizeof(text) - len, "%s%c%s", len ? " " : "",
+				  op == NLB_ROUTE_ADD ? '+' : '-',
+				  nlb_prefix_str(&p, name, sizeof(name)));
 		if (answer)
 			nlb_route_answer(&core, &p,
 					 op == NLB_ROUTE_ADD ? NLB_ANSWER_INSTALLED
@@ -122,19 +123,20 @@ const char *drain_unanswered(void)
 
 const char *reports(void)
 {
+	char name[NLB_PREFIX_STRLEN];
 	struct nlb_report report;
 	size_t len = 0;
 
 	text[0] = '\0';
 	while (nlb_report_pop(&core, &report))
-		len += snprintfrr(text + len, sizeof(text) - len, "%s%pIA=%s", len ? " " : "",
-				  &report.address, report.state);
+		len += snprintfrr(text + len, sizeof(text) - len, "%s%s=%s", len ? " " : "",
+				  nlb_prefix_str(&report.prefix, name, sizeof(name)), report.state);
 	return text;
 }
 
 const char *vip_is(const char *address)
 {
-	struct ipaddr key = addr(address);
+	struct prefix key = prefix(address);
 	struct nlb_vip *vip = nlb_vip_find(&core, &key);
 
 	if (!vip)

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "nlbd/nlb.h"
+#include "nlbd/nlb_prefix.h"
 
 extern struct nlb core;
 extern unsigned int routes_queued; /* calls of the hooks */
@@ -29,7 +30,7 @@ extern int fixture_teardown(void **state);
 extern struct ipaddr addr(const char *text);
 extern struct prefix prefix(const char *text);
 
-/* One "vip" message: enabled of 3 backends, ready or not, tag. */
+/* Addresses below may be prefixes. One "vip" message: enabled of 3 backends, ready or not, tag. */
 extern void say_vip(const char *address, uint32_t enabled, bool ready, route_tag_t tag);
 /* A whole sync of ready VIPs with 2 of 3 backends; the last argument is NULL. */
 extern void set(const char *address, ...);

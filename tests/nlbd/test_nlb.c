@@ -18,7 +18,7 @@ static void answer(const char *host, enum nlb_answer what)
 
 static void gone(const char *address)
 {
-	struct ipaddr key = addr(address);
+	struct prefix key = prefix(address);
 
 	nlb_vip_gone(&core, &key);
 }
@@ -140,7 +140,7 @@ static void test_replace(void **state)
 	say_vip(A, 2, true, 9);
 	assert_string_equal(drain_unanswered(), "+" A);
 	assert_string_equal(vip_is(A), "installed/none");
-	assert_int_equal(nlb_vip_find(&core, &key)->sent.tag, 9);
+	assert_int_equal(nlb_vip_find_address(&core, &key)->sent.tag, 9);
 	assert_string_equal(reports(), "");
 }
 
@@ -158,8 +158,8 @@ static void test_override(void **state)
 	override->metric = 70;
 	nlb_config_changed(&core);
 	assert_string_equal(drain(), "+" A);
-	assert_int_equal(nlb_vip_find(&core, &key)->sent.tag, 7);
-	assert_int_equal(nlb_vip_find(&core, &key)->sent.metric, 70);
+	assert_int_equal(nlb_vip_find_address(&core, &key)->sent.tag, 7);
+	assert_int_equal(nlb_vip_find_address(&core, &key)->sent.metric, 70);
 	override->shutdown = true;
 	nlb_config_changed(&core);
 	assert_string_equal(drain(), "-" A);
@@ -167,8 +167,8 @@ static void test_override(void **state)
 	nlb_override_del(&core.cfg, &key);
 	nlb_config_changed(&core);
 	assert_string_equal(drain(), "+" A);
-	assert_int_equal(nlb_vip_find(&core, &key)->sent.tag, 5);
-	assert_int_equal(nlb_vip_find(&core, &key)->sent.metric, 0);
+	assert_int_equal(nlb_vip_find_address(&core, &key)->sent.tag, 5);
+	assert_int_equal(nlb_vip_find_address(&core, &key)->sent.metric, 0);
 }
 
 static void test_pools(void **state)
@@ -298,7 +298,7 @@ static void test_remove_expires(void **state)
 	drain_unanswered();
 	assert_in_range(nlb_remove_expire(&core), 1, NLB_REMOVE_TIMEOUT_US);
 	assert_string_equal(reports(), "");
-	nlb_vip_find(&core, &key)->removing_since_us -= NLB_REMOVE_TIMEOUT_US;
+	nlb_vip_find_address(&core, &key)->removing_since_us -= NLB_REMOVE_TIMEOUT_US;
 	assert_int_equal(nlb_remove_expire(&core), -1);
 	assert_string_equal(reports(), A "=withdrawn");
 }
@@ -328,7 +328,7 @@ static void test_nexthop(void **state)
 	assert_string_equal(vip_is(A), "withdrawn/nexthop-down");
 	nlb_nexthop_set(&core, true, 42);
 	assert_string_equal(drain(), "+" A);
-	assert_int_equal(nlb_vip_find(&core, &key)->sent.ifindex, 42);
+	assert_int_equal(nlb_vip_find_address(&core, &key)->sent.ifindex, 42);
 	nlb_nexthop_set(&core, true, 43);
 	assert_string_equal(drain(), "+" A);
 }
@@ -378,35 +378,117 @@ static void test_limit(void **state)
 
 	nlb_sync_begin(&core);
 	for (n = 0; n < NLB_VIPS_MAX; n++) {
-		SET_IPADDR_V4(&feed.address);
-		feed.address.ipaddr_v4.s_addr = htonl(0x0a000000 + n);
+		feed.prefix = prefix("10.0.0.0/32");
+		feed.prefix.u.prefix4.s_addr = htonl(0x0a000000 + n);
 		assert_int_equal(nlb_vip_update(&core, &feed), 0);
 	}
-	feed.address.ipaddr_v4.s_addr = htonl(0x0a000000 + n);
+	feed.prefix.u.prefix4.s_addr = htonl(0x0a000000 + n);
 	assert_int_equal(nlb_vip_update(&core, &feed), -ENOSPC);
 	/* One that is known may still change. */
-	feed.address.ipaddr_v4.s_addr = htonl(0x0a000000);
+	feed.prefix.u.prefix4.s_addr = htonl(0x0a000000);
 	assert_int_equal(nlb_vip_update(&core, &feed), 0);
 }
 
 static void test_walk_and_count(void **state)
 {
-	struct ipaddr key = addr("192.0.2.1");
+	struct prefix key = prefix("192.0.2.1");
 	struct nlb_counts counts;
 
 	set(B, A, C, "198.51.100.1", NULL);
 	drain();
-	assert_true(ipaddr_is_same(&nlb_vip_first(&core)->feed.address, &key));
-	key = addr("192.0.2.1");
+	assert_true(prefix_same(&nlb_vip_first(&core)->feed.prefix, &key));
 	assert_ptr_equal(nlb_vip_after(&core, &key), nlb_vip_next(&core, nlb_vip_first(&core)));
-	key = addr("192.0.2.0");
+	key = prefix("192.0.2.0");
 	assert_ptr_equal(nlb_vip_after(&core, &key), nlb_vip_first(&core));
-	key = addr("ffff::");
+	key = prefix("ffff::");
 	assert_null(nlb_vip_after(&core, &key));
 	nlb_count(&core, &counts);
 	assert_int_equal(counts.vips, 4);
 	assert_int_equal(counts.by_state[NLB_VIP_INSTALLED], 3);
 	assert_int_equal(counts.by_state[NLB_VIP_REFUSED], 1);
+}
+
+#define NET28 "192.0.2.0/28"
+#define NET27 "192.0.2.0/27"
+
+static struct nlb_vip *by_address(const char *text)
+{
+	struct ipaddr address = addr(text);
+
+	return nlb_vip_find_address(&core, &address);
+}
+
+/* A prefix is announced whole; it, all of it, must be in a pool. */
+static void test_prefix(void **state)
+{
+	set(NET28, "192.0.2.16", "192.0.0.0/16", "2001:db8:1::/64", NULL);
+	assert_string_equal(drain(), "+192.0.2.0/28 +192.0.2.16 +2001:db8:1::/64");
+	assert_string_equal(vip_is("192.0.0.0/16"), "refused/outside-pool");
+	assert_string_equal(reports(), "192.0.0.0/16=refused 192.0.2.0/28=installed "
+				       "192.0.2.16=installed 2001:db8:1::/64=installed");
+	assert_ptr_equal(by_address("192.0.2.0"), nlb_vip_next(&core, nlb_vip_first(&core)));
+	assert_null(by_address("192.0.2.1"));
+	assert_string_equal(vip_is("192.0.2.0"), "none");
+	gone(NET28);
+	assert_string_equal(drain(), "-192.0.2.0/28");
+	assert_string_equal(reports(), "192.0.2.0/28=withdrawn");
+	assert_null(by_address("192.0.2.0"));
+}
+
+/* The address is the VIP's name: another length takes its place. */
+static void test_prefix_length_changes(void **state)
+{
+	set(NET28, NULL);
+	drain();
+	reports();
+	say_vip(NET27, 2, false, 0);
+	assert_string_equal(vip_is(NET28), "withdrawing/gone");
+	/* Two for a moment; the one that stays is the one. */
+	assert_int_equal(by_address("192.0.2.0")->feed.prefix.prefixlen, 27);
+	assert_string_equal(drain(), "-192.0.2.0/28");
+	assert_string_equal(reports(), "192.0.2.0/27=withdrawn 192.0.2.0/28=withdrawn");
+	assert_string_equal(vip_is(NET28), "none");
+	say_vip(NET27, 2, true, 0);
+	assert_string_equal(drain(), "+192.0.2.0/27");
+
+	/* And back before the first is confirmed. */
+	say_vip(NET28, 2, true, 0);
+	assert_string_equal(drain_unanswered(), "+192.0.2.0/28 -192.0.2.0/27");
+	say_vip(NET27, 2, true, 0);
+	assert_string_equal(drain(), "+192.0.2.0/27 -192.0.2.0/28");
+	assert_string_equal(vip_is(NET27), "installed/none");
+
+	/* Within a sync, at its end; even if it names both. */
+	set(NET27, NET28, NULL);
+	assert_string_equal(drain(), "-192.0.2.0/27 +192.0.2.0/28");
+	reports();
+	assert_string_equal(vip_is(NET27), "none");
+}
+
+/* Without its length it is still the same VIP. */
+static void test_gone_by_address(void **state)
+{
+	set(NET28, NULL);
+	drain();
+	reports();
+	gone("192.0.2.0");
+	assert_string_equal(drain(), "-192.0.2.0/28");
+	assert_string_equal(reports(), "192.0.2.0/28=withdrawn");
+	gone("192.0.2.0");
+	assert_string_equal(reports(), "192.0.2.0=withdrawn");
+}
+
+/* An override is of the address, of whatever length. */
+static void test_prefix_override(void **state)
+{
+	struct ipaddr address = addr("192.0.2.0");
+
+	set(NET28, NULL);
+	drain();
+	nlb_override_get(&core.cfg, &address)->shutdown = true;
+	nlb_config_changed(&core);
+	assert_string_equal(drain(), "-192.0.2.0/28");
+	assert_string_equal(vip_is(NET28), "refused/shutdown");
 }
 
 /* Routes of an earlier nlbd: those sent anew are not touched, the others are named once. */
@@ -437,14 +519,33 @@ int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(test_sync),	   CASE(test_resync),	     CASE(test_sync_removes),
-		CASE(test_sync_lost),	   CASE(test_gone),	     CASE(test_gone_and_back),
-		CASE(test_coalesced),	   CASE(test_replace),	     CASE(test_override),
-		CASE(test_pools),	   CASE(test_dataplane),     CASE(test_hold),
-		CASE(test_hold_in_sync),   CASE(test_zebra_answers), CASE(test_zebra_restart),
-		CASE(test_remove_expires), CASE(test_clock),	     CASE(test_nexthop),
-		CASE(test_unconfigured),   CASE(test_authoritative), CASE(test_limit),
-		CASE(test_walk_and_count), CASE(test_orphans),
+		CASE(test_sync),
+		CASE(test_resync),
+		CASE(test_sync_removes),
+		CASE(test_sync_lost),
+		CASE(test_gone),
+		CASE(test_gone_and_back),
+		CASE(test_coalesced),
+		CASE(test_replace),
+		CASE(test_override),
+		CASE(test_pools),
+		CASE(test_dataplane),
+		CASE(test_hold),
+		CASE(test_hold_in_sync),
+		CASE(test_zebra_answers),
+		CASE(test_zebra_restart),
+		CASE(test_remove_expires),
+		CASE(test_clock),
+		CASE(test_nexthop),
+		CASE(test_unconfigured),
+		CASE(test_authoritative),
+		CASE(test_limit),
+		CASE(test_walk_and_count),
+		CASE(test_orphans),
+		CASE(test_prefix),
+		CASE(test_prefix_length_changes),
+		CASE(test_gone_by_address),
+		CASE(test_prefix_override),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,7 +63,7 @@ static void test_small(void **state)
 
 	msg = good("{'gone':{'address':'2001:db8::1'}}");
 	assert_int_equal(msg.type, NLB_FEED_GONE);
-	assert_true(IS_IPADDR_V6(&msg.gone));
+	assert_true(msg.gone.family == AF_INET6 && nlb_prefix_is_host(&msg.gone));
 
 	msg = good("{'answer':{'id':7,'verdict':'sent','later':{}}}");
 	assert_int_equal(msg.type, NLB_FEED_ANSWER);
@@ -160,8 +160,13 @@ static void test_refused(void **state)
 		{"{'answer':[]}", "\"answer\" must be of type object"},
 		{"{'answer':{}}", "\"id\" is missing"},
 		{"{'answer':{'id':0}}", "\"id\" is outside 1..4294967295"},
-		{"{'gone':{'address':'192.0.2.1/32'}}", "\"address\" is not an IP address"},
-		{"{'gone':{'address':''}}", "\"address\" is not an IP address"},
+		{"{'gone':{'address':'192.0.2.1/28'}}",
+		 "\"address\" is not an IP address or prefix"},
+		{"{'gone':{'address':'192.0.2.0/33'}}",
+		 "\"address\" is not an IP address or prefix"},
+		{"{'gone':{'address':''}}", "\"address\" is not an IP address or prefix"},
+		{"{'vip':{'address':'0.0.0.0/1','enabled':0,'total':0,'ready':true}}",
+		 "unspecified"},
 		{"{'vip':{'address':'0.0.0.0','enabled':0,'total':0,'ready':true}}", "unspecified"},
 		{"{'vip':{'address':'192.0.2.1','enabled':2,'total':1,'ready':true}}",
 		 "\"total\" is outside 2..4294967295"},
@@ -244,7 +249,7 @@ static void test_limits(void **state)
 
 static void test_print(void **state)
 {
-	struct ipaddr a4 = addr("192.0.2.1"), a6 = addr("2001:db8::1");
+	struct prefix a4 = prefix("192.0.2.1"), a6 = prefix("2001:db8::/64");
 	char buf[NLB_FEED_OUT_MAX], worst[NLB_FEED_REASON_MAX + 9];
 
 	size_t len = nlb_feed_print_hello(buf, sizeof(buf));
@@ -255,7 +260,7 @@ static void test_print(void **state)
 	assert_string_equal(buf,
 			    "{\"route\":{\"address\":\"192.0.2.1\",\"state\":\"installed\"}}\n");
 	nlb_feed_print_route(buf, sizeof(buf), &a6, "refused", "outside every vip-pool");
-	assert_string_equal(buf, "{\"route\":{\"address\":\"2001:db8::1\",\"state\":\"refused\","
+	assert_string_equal(buf, "{\"route\":{\"address\":\"2001:db8::/64\",\"state\":\"refused\","
 				 "\"reason\":\"outside every vip-pool\"}}\n");
 	nlb_feed_print_heartbeat(buf, sizeof(buf), UINT64_MAX);
 	assert_string_equal(buf, "{\"heartbeat\":{\"seq\":18446744073709551615}}\n");

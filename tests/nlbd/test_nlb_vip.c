@@ -7,7 +7,7 @@ static struct nlb_vip good_vip(void)
 {
 	struct nlb_vip vip = {.feed = {.enabled = 2, .total = 3, .ready = true}};
 
-	vip.feed.address = addr("192.0.2.1");
+	vip.feed.prefix = prefix("192.0.2.1");
 	return vip;
 }
 
@@ -102,18 +102,6 @@ static void test_reason(void **state)
 	assert_string_equal(text, "fewer enabled backends than min-enabled-backends");
 }
 
-static void test_prefix(void **state)
-{
-	struct prefix want4 = prefix("192.0.2.1/32"), want6 = prefix("2001:db8::1/128"), p;
-	struct nlb_vip vip = good_vip();
-
-	nlb_vip_prefix(&vip, &p);
-	assert_true(prefix_same(&p, &want4));
-	vip.feed.address = addr("2001:db8::1");
-	nlb_vip_prefix(&vip, &p);
-	assert_true(prefix_same(&p, &want6));
-}
-
 static void test_attr(void **state)
 {
 	struct nlb_attr a = {.distance = 15, .ifindex = 3}, b = {.distance = 15, .ifindex = 4};
@@ -151,8 +139,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decide), cmocka_unit_test(test_derive),
-		cmocka_unit_test(test_reason), cmocka_unit_test(test_prefix),
-		cmocka_unit_test(test_attr),   cmocka_unit_test(test_names),
+		cmocka_unit_test(test_reason), cmocka_unit_test(test_attr),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

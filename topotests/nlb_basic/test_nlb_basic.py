@@ -11,87 +11,18 @@ The tests build on each other: one agent is started and changed step by step.
 import functools
 import json
 import os
-import subprocess
 import sys
 
 import pytest
 from lib import topotest
 from lib.topogen import TopoRouter, Topogen
 
+from .agent import SOCKET, Agent, vip
+
 CWD = os.path.dirname(os.path.realpath(__file__))
-SOCKET = "/var/run/frr/nlbd-agent.sock"
 ROUTE = "show nlb route 198.51.100.7 40000 192.0.2.10 80 tcp"
 
 pytestmark = [pytest.mark.nlbd, pytest.mark.bgpd]
-
-
-class Agent:
-    """The stand-in (fake_agent.py) running on a router."""
-
-    count = 0
-
-    def __init__(self, router):
-        Agent.count += 1
-        self.log = os.path.join(router.logdir, router.name, f"agent-{Agent.count}.log")
-        self.proc = router.net.popen(
-            [sys.executable, os.path.join(CWD, "fake_agent.py"), SOCKET, self.log],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=None,
-        )
-
-    def raw(self, line):
-        """Send one line as it is."""
-        self.proc.stdin.write(line + "\n")
-        self.proc.stdin.flush()
-
-    def send(self, **message):
-        """Send one message, named by its key."""
-        self.raw(json.dumps(message))
-
-    def sync(self, vips, instance="agent-1", dataplane="ok"):
-        """Say hello and hand over a whole set."""
-        self.send(hello={"version": 1, "instance": instance, "node": "lb1"})
-        self.send(dataplane=dataplane)
-        self.send(sync="begin")
-        for vip in vips:
-            self.send(vip=vip)
-        self.send(sync="end")
-
-    def close(self):
-        """End the session as a process that dies does."""
-        self.proc.kill()
-        self.proc.wait()
-
-    def heard(self):
-        """All that nlbd has said."""
-        if not os.path.exists(self.log):
-            return []
-        with open(self.log, encoding="utf-8") as log:
-            return [json.loads(line) for line in log if line.startswith("{")]
-
-    def route(self, address):
-        """The last word on an address: (state, reason); Nones when there is none."""
-        words = [m["route"] for m in self.heard() if "route" in m]
-        last = [word for word in words if word["address"] == address][-1:]
-        return (last[0]["state"], last[0].get("reason")) if last else (None, None)
-
-
-def vip(address, up=2, ready=True, **extra):
-    """A VIP with one port and three backends, of which `up` are up."""
-    backends = [{"address": f"10.9.0.{i}", "weight": 1, "state": "up"} for i in (1, 2, 3)]
-    for backend in backends[up:]:
-        backend.update(state="down", reason="connection refused")
-    port = {"protocol": "tcp", "port": 80, "enabled": up, "total": 3, "backends": backends}
-    return {
-        "address": address,
-        "enabled": up,
-        "total": 3,
-        "ready": ready,
-        "ports": [port],
-        **extra,
-    }
-
 
 VIPS = [
     vip("192.0.2.10", tag=100, revision=7, id="vip-10"),
@@ -381,6 +312,36 @@ def test_yang_state(world):
     shown = world.r1.vtysh_cmd("show mgmt get-data /frr-nlbd:nlb", isjson=True)
     assert len(shown["frr-nlbd:nlb"]["state"]["vip"]) == len(VIPS)
     assert shown["frr-nlbd:nlb"]["state"]["summary"]["installed"] == 3
+
+
+def test_prefix(world):
+    "A VIP that is a prefix, with an all-ports service; the address alone finds it."
+    for address in ("192.0.2.64/28", "192.0.2.0/24", "2001:db8:ff:0:1::/80"):
+        world.agent.send(vip=vip(address, port=0))
+    expect_announced(world, UP + ["192.0.2.64/28", "2001:db8:ff:0:1::/80"])
+    expect_vip(world, "192.0.2.0/24", "refused", "outside-pool")
+    want = {"192.0.2.64/28": {"state": "installed", "ports": {"tcp/any": {"enabled": 2}}}}
+    expect_json(world.r1, "show nlb vip 192.0.2.64 json", want)
+    expect_json(world.r1, "show nlb vip 192.0.2.64/28 json", want)
+    assert "Port tcp/any: 2 of 3" in world.r1.vtysh_cmd("show nlb vip 192.0.2.64")
+    assert "no VIP 192.0.2.65" in world.r1.vtysh_cmd("show nlb vip 192.0.2.65")
+    path = "/frr-nlbd:nlb/state/vip[address='192.0.2.64/28']/state"
+    want = {"frr-nlbd:nlb": {"state": {"vip": [{"state": "installed"}]}}}
+    expect_json(world.r1, f"show mgmt get-data {path}", want)
+    expect(lambda: world.agent.route("192.0.2.64/28"), ("installed", None), "report")
+    configure(world.r1, "nlb", "vip 192.0.2.64", "shutdown")
+    expect_vip(world, "192.0.2.64/28", "refused", "shutdown")
+    configure(world.r1, "nlb", "no vip 192.0.2.64")
+    expect_vip(world, "192.0.2.64/28", "installed", "none")
+
+    # Another length takes its place, and it goes by its address.
+    world.agent.send(vip=vip("192.0.2.64/27"))
+    expect_announced(world, UP + ["192.0.2.64/27", "2001:db8:ff:0:1::/80"])
+    expect(lambda: world.agent.route("192.0.2.64/28")[0], "withdrawn", "report")
+    for address in ("192.0.2.64", "192.0.2.0/24", "2001:db8:ff:0:1::/80"):
+        world.agent.send(gone={"address": address})
+    expect_announced(world, UP)
+    expect_json(world.r1, "show nlb summary json", {"vips": len(VIPS)})
 
 
 def test_changes(world):
