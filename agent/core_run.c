@@ -184,8 +184,8 @@ static void want_ring(struct core_vip *v)
 
 /*
  * Flags change under way. Another length is another prefix: nothing of it is
- * proven, so nlbd takes the route back; the maps child replaces the VIP with all
- * its services in one batch, and each is proven anew.
+ * proven, so nlbd takes the route back; for the maps child it is a new VIP in the
+ * place of the old one, so all its services are sent again, and proven.
  */
 static void vip_changed(struct core_vip *v)
 {

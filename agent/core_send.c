@@ -122,8 +122,6 @@ static void send_vip(struct core_vip *v)
 			.plen = v->conf.plen,
 		};
 
-		if (v->in_maps && v->maps_plen != v->conf.plen)
-			core_maps_send(c, MSG_MAPS_VIP_DEL, &msg, sizeof(msg));
 		core_maps_send(c, MSG_MAPS_VIP_SET, &msg, sizeof(msg));
 		v->in_maps = true;
 		v->set_again = false;
