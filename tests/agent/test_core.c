@@ -202,6 +202,23 @@ static void test_refused_vip_keeps_running(void **state _unused_)
 				     "\"state\":\"failed\",\"reason\":\"ports is missing"));
 	assert_null(strstr(strstr(text, "\"v1\"") + 1, "\"v1\""));
 
+	/* A prefix that is wrong is known by its address. */
+	doc = many(2, 2, 1,
+		   ",{'id':'v1','address':'192.0.2.1/31'},{'id':'v9','address':"
+		   "'192.0.2.8/29'}");
+	assert_int_equal(core_fx_model(fx, doc), CORE_ACCEPTED);
+	free(doc);
+	core_fx_settle(fx);
+	assert_int_equal(core_fx_count(fx, "gone"), 0);
+	assert_string_equal(core_fx_state(fx, V), "failed");
+	free(TAKE_PTR(text));
+	core_report_write(fx->core, jput_begin(&report));
+	text = jput_text(&report, &len);
+	assert_non_null(strstr(text,
+			       "\"address\":\"192.0.2.1\",\"revision\":0,\"state\":\"failed\","
+			       "\"reason\":\"address: bits are set"));
+	assert_non_null(strstr(text, "\"address\":\"192.0.2.8/29\",\"revision\":0,"));
+
 	/* Repaired. */
 	assert_int_equal(give(fx, 3, 1, 3), CORE_ACCEPTED);
 	assert_string_equal(core_fx_state(fx, V), "ready");

@@ -205,13 +205,16 @@ static void test_lines(void **state)
 	feed_dataplane(fx->f, false);
 	feed_sync(fx->f, core->core);
 	feed_gone(fx->f, &a, ADDR_PLEN_HOST);
+	addr_parse("198.51.100.0", &a);
+	feed_gone(fx->f, &a, 122);
 	feed_vip(fx->f, core_fx_vip(core, V));
 	UNTIL(fx, strstr(fx->got, "\"gone\"") && strstr(strstr(fx->got, "\"gone\""), "\"vip\""));
 	assert_int_equal(
 		strncmp(fx->got, "{\"dataplane\":\"down\"}\n{\"sync\":\"begin\"}\n{\"vip\":{", 42),
 		0);
 	assert_non_null(strstr(fx->got, "]}]}}\n{\"sync\":\"end\"}\n{\"gone\":{\"address\":"
-					"\"2001:db8::1\"}}\n{\"vip\":"));
+					"\"2001:db8::1\"}}\n{\"gone\":{\"address\":"
+					"\"198.51.100.0/26\"}}\n{\"vip\":"));
 	core_fx_free(core);
 }
 
@@ -227,9 +230,11 @@ static void test_routes_and_bursts(void **state)
 	    "{\"route\":{\"address\":\"" V "\",\"state\":\"installed\"}}\n\n"
 	    "{\"news\":{\"of\":\"later\"}}\n"
 	    "{\"route\":{\"address\":\"2001:db8::1\",\"state\":\"refused\",\"reason\":\"no pool\"}}"
+	    "\n{\"route\":{\"address\":\"2001:db8::/64\",\"state\":\"rejected\"}}"
 	    "\n{\"route\":{\"addr");
-	UNTIL(fx, strstr(fx->routes, "refused"));
-	assert_string_equal(fx->routes, V " installed ;2001:db8::1 refused no pool;");
+	UNTIL(fx, strstr(fx->routes, "rejected"));
+	assert_string_equal(fx->routes, V " installed ;2001:db8::1 refused no pool;"
+					  "2001:db8::/64 rejected ;");
 	assert_int_equal(fx->bursts, bursts + 1);
 	say(fx, "ess\":\"" V "\",\"state\":\"withdrawn\"}}\n");
 	UNTIL(fx, strstr(fx->routes, "withdrawn"));

@@ -173,6 +173,8 @@ static void test_nonsense_is_not_believed(void **state)
 		"\"backend\":\"10.0.0.1\",\"admin\":\"up\"}]}",
 		"{\"overrides\":[{\"vip\":\"192.0.2.1\",\"protocol\":\"tcp\",\"port\":80,"
 		"\"backend\":\"10.0.0.1\",\"admin\":\"off\"}]}",
+		"{\"overrides\":[{\"vip\":\"192.0.2.1\",\"protocol\":\"tcp\","
+		"\"backend\":\"10.0.0.1\",\"admin\":\"up\"}]}",
 	};
 	const char *dir = *state;
 	struct core_fx *fx = core_fx_new();
@@ -184,6 +186,12 @@ static void test_nonsense_is_not_believed(void **state)
 		assert_int_equal(state_verdicts_load(dir, fx->core, 0), -EINVAL);
 	}
 	assert_int_equal(core_overrides_count(fx->core), 0);
+	/* Port 0 is not nonsense: the service for all ports. */
+	temp_dir_write(dir, STATE_OVERRIDES,
+		       "{\"overrides\":[{\"vip\":\"192.0.2.1\",\"protocol\":\"tcp\",\"port\":0,"
+		       "\"backend\":\"10.0.0.1\",\"admin\":\"drain\"}]}");
+	assert_int_equal(state_overrides_load(dir, fx->core), 0);
+	assert_int_equal(core_overrides_count(fx->core), 1);
 	core_fx_free(fx);
 }
 
