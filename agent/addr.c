@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Addresses: text, the 16-byte form, and sockaddr. No I/O and no state.
+ * Addresses and prefixes: text, the 16-byte form, and sockaddr. No I/O and no state.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "addr.h"
@@ -77,6 +78,69 @@ const char *addr_str(const struct addr *a, char buf[static ADDR_STRLEN])
 	if (!text)
 		buf[0] = '\0';
 	return buf;
+}
+
+/* ---- prefixes ---- */
+
+#define V4_BITS (8 * sizeof(v4_prefix))
+
+int addr_plen_parse(const char *text, const struct addr *a, uint8_t *ret)
+{
+	unsigned int base = addr_is_v4(a) ? V4_BITS : 0, n;
+	int used = 0;
+
+	if (text[0] < '0' || text[0] > '9' || sscanf(text, "%3u%n", &n, &used) != 1 || text[used] ||
+	    n > ADDR_PLEN_HOST - base)
+		return -EINVAL;
+	*ret = (uint8_t)(base + n);
+	return 0;
+}
+
+int addr_prefix_parse(const char *text, struct addr *ret, uint8_t *ret_plen)
+{
+	const char *slash = strchrnul(text, '/');
+	char copy[ADDR_STRLEN];
+	uint8_t plen = ADDR_PLEN_HOST;
+	struct addr a;
+
+	if ((size_t)(slash - text) >= sizeof(copy))
+		return -EINVAL;
+	memcpy(copy, text, (size_t)(slash - text));
+	copy[slash - text] = '\0';
+	if (addr_parse(copy, &a) < 0 || (*slash && addr_plen_parse(slash + 1, &a, &plen) < 0))
+		return -EINVAL;
+	*ret = a;
+	*ret_plen = plen;
+	return 0;
+}
+
+const char *addr_prefix_str(const struct addr *a, uint8_t plen, char buf[static ADDR_STRLEN])
+{
+	size_t len;
+
+	addr_str(a, buf);
+	len = strlen(buf);
+	if (plen < ADDR_PLEN_HOST)
+		snprintf(buf + len, ADDR_STRLEN - len, "/%u",
+			 plen - (addr_is_v4(a) ? (unsigned int)V4_BITS : 0));
+	return buf;
+}
+
+bool addr_same_prefix(const struct addr *a, const struct addr *b, uint8_t plen)
+{
+	unsigned int whole = plen / 8, rest = plen % 8;
+
+	if (memcmp(a->b, b->b, whole) != 0)
+		return false;
+	return !rest || ((a->b[whole] ^ b->b[whole]) >> (8 - rest)) == 0;
+}
+
+bool addr_is_prefix(const struct addr *a, uint8_t plen)
+{
+	for (unsigned int i = plen; i < ADDR_PLEN_HOST; i++)
+		if (a->b[i / 8] & (0x80 >> (i % 8)))
+			return false;
+	return true;
 }
 
 socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *ss)

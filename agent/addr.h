@@ -43,6 +43,27 @@ int addr_cmp(const struct addr *a, const struct addr *b);
 /* Writes the canonical text (RFC 5952) into buf, and returns buf. */
 const char *addr_str(const struct addr *a, char buf[static ADDR_STRLEN]);
 
+/*
+ * Prefixes. A length is one of the 16-byte form: IPv4's /28 is 124, and
+ * ADDR_PLEN_HOST is one address of either family.
+ */
+#define ADDR_PLEN_HOST 128
+
+/* Parses "LEN", as of a's family (IPv4: 0 to 32). 0 or -EINVAL; *ret is untouched then. */
+int addr_plen_parse(const char *text, const struct addr *a, uint8_t *ret);
+
+/* Parses "ADDR" or "ADDR/LEN"; the rest of the address may be set. 0 or -EINVAL. */
+int addr_prefix_parse(const char *text, struct addr *ret, uint8_t *ret_plen);
+
+/* Writes "ADDR/LEN", for one address "ADDR", into buf, and returns buf. */
+const char *addr_prefix_str(const struct addr *a, uint8_t plen, char buf[static ADDR_STRLEN]);
+
+/* True when both agree in the first plen bits. */
+bool addr_same_prefix(const struct addr *a, const struct addr *b, uint8_t plen);
+
+/* True when no bit of a is set beyond the first plen. */
+bool addr_is_prefix(const struct addr *a, uint8_t plen);
+
 /* Fills *ss with the address and a port in host order; returns its length. */
 socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *ss);
 

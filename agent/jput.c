@@ -89,9 +89,14 @@ void jput_bool(struct jput b, const char *key, bool value)
 
 void jput_addr(struct jput b, const char *key, const struct addr *a)
 {
+	jput_prefix(b, key, a, ADDR_PLEN_HOST);
+}
+
+void jput_prefix(struct jput b, const char *key, const struct addr *a, uint8_t plen)
+{
 	char text[ADDR_STRLEN];
 
-	put(b, key, json_object_new_string(addr_str(a, text)));
+	put(b, key, json_object_new_string(addr_prefix_str(a, plen, text)));
 }
 
 /* Only what is broken is copied. */

@@ -49,6 +49,7 @@ struct jput jput_array(struct jput b, const char *key);
 void jput_u64(struct jput b, const char *key, uint64_t value);
 void jput_bool(struct jput b, const char *key, bool value);
 void jput_addr(struct jput b, const char *key, const struct addr *a);
+void jput_prefix(struct jput b, const char *key, const struct addr *a, uint8_t plen);
 
 /* Bytes that are not UTF-8 become U+FFFD. */
 void jput_str(struct jput b, const char *key, const char *text);

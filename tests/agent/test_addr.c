@@ -121,13 +121,73 @@ static void test_sockaddr(void **state _unused_)
 	assert_int_equal(addr_from_sockaddr(&ss, &b), -EAFNOSUPPORT);
 }
 
+static void test_prefixes(void **state _unused_)
+{
+	static const struct {
+		const char *text, *out; /* NULL: no prefix */
+		uint8_t plen;
+		bool clean;
+	} t[] = {
+		{"192.0.2.1", "192.0.2.1", 128, true},
+		{"192.0.2.1/32", "192.0.2.1", 128, true},
+		{"192.0.2.0/28", "192.0.2.0/28", 124, true},
+		{"192.0.2.8/28", "192.0.2.8/28", 124, false},
+		{"10.0.0.0/7", "10.0.0.0/7", 103, true},
+		{"0.0.0.0/0", "0.0.0.0/0", 96, true},
+		{"192.0.2.0/33", NULL, 0, false},
+		{"192.0.2.0/", NULL, 0, false},
+		{"192.0.2.0/+1", NULL, 0, false},
+		{"192.0.2.0/24x", NULL, 0, false},
+		{"192.0.2.0/ 24", NULL, 0, false},
+		{"/24", NULL, 0, false},
+		{"2001:db8::/32", "2001:db8::/32", 32, true},
+		{"2001:db8::1/128", "2001:db8::1", 128, true},
+		{"2001:db8::8000/113", "2001:db8::8000/113", 113, true},
+		{"2001:db8::8000/112", "2001:db8::8000/112", 112, false},
+		{"2001:db8::/129", NULL, 0, false},
+		{"2001:db8::/1280", NULL, 0, false},
+		/* Longer than any. */
+		{"2001:0db8:0000:0000:0000:0000:0000:0000000000000000000000000000000/64", NULL, 0,
+		 false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		struct addr a;
+		uint8_t plen = 7;
+		char text[ADDR_STRLEN];
+		int r = addr_prefix_parse(t[i].text, &a, &plen);
+
+		if (r != (t[i].out ? 0 : -EINVAL))
+			fail_msg("%s: %d", t[i].text, r);
+		if (!t[i].out) {
+			assert_int_equal(plen, 7);
+			continue;
+		}
+		assert_int_equal(plen, t[i].plen);
+		assert_string_equal(addr_prefix_str(&a, plen, text), t[i].out);
+		assert_int_equal(addr_is_prefix(&a, plen), t[i].clean);
+	}
+}
+
+static void test_same_prefix(void **state _unused_)
+{
+	struct addr a = get("192.0.2.16"), b = get("192.0.2.31"), c = get("2001:db8::");
+
+	assert_true(addr_same_prefix(&a, &b, 124));
+	assert_false(addr_same_prefix(&a, &b, 125));
+	assert_true(addr_same_prefix(&a, &b, 120));
+	assert_false(addr_same_prefix(&a, &b, 128));
+	assert_true(addr_same_prefix(&a, &a, 128));
+	assert_false(addr_same_prefix(&a, &c, 16));
+	assert_true(addr_same_prefix(&a, &c, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_sockaddr),
+		cmocka_unit_test(test_text),	 cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_order),	 cmocka_unit_test(test_sockaddr),
+		cmocka_unit_test(test_prefixes), cmocka_unit_test(test_same_prefix),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
