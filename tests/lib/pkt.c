@@ -183,6 +183,18 @@ void pkt_finish(struct pkt *p)
 	}
 }
 
+void pkt_icmp_check(struct pkt *p, const void *ip, uint8_t *icmp)
+{
+	uint32_t len = (uint32_t)(p->len - (size_t)(icmp - p->data)), sum = 0;
+	uint16_t check;
+
+	if (*(const uint8_t *)ip >> 4 == 6)
+		sum = pkt_sum((const uint8_t *)ip + 8, 32, len + IPPROTO_ICMPV6);
+	memset(icmp + 2, 0, 2);
+	check = pkt_fold(pkt_sum(icmp, len, sum));
+	memcpy(icmp + 2, &check, 2);
+}
+
 void *pkt_layer(struct pkt *p, size_t k)
 {
 	assert(k < p->n_layers);

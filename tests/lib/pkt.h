@@ -28,7 +28,7 @@
 #include <stdint.h>
 
 #define PKT_MAX	   4096
-#define PKT_LAYERS 16
+#define PKT_LAYERS 32
 
 enum pkt_kind {
 	PKT_RAW,
@@ -73,6 +73,12 @@ void *pkt_raw(struct pkt *p, size_t n);
 void pkt_fill(struct pkt *p, size_t n);
 
 void pkt_finish(struct pkt *p);
+
+/*
+ * The checksum of the ICMP or ICMPv6 message that goes from `icmp` to the end of the
+ * packet; ip: the header in front of it. After pkt_finish(), before padding.
+ */
+void pkt_icmp_check(struct pkt *p, const void *ip, uint8_t *icmp);
 
 /* Where the k-th header (0: the first after pkt_eth()) begins. */
 void *pkt_layer(struct pkt *p, size_t k);

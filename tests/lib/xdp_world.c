@@ -1,43 +1,170 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The balancer of the packet tests; see xdp_world.h. */
+/* The balancer of the packet tests: what it knows; see xdp_world.h. */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "addr.h"
 #include "util.h"
 #include "xdp_net.h"
 #include "xdp_world.h"
+#include "xdp_world_int.h"
 
-#define META_BIG 212 /* of the 256 bytes of headroom; the kernel takes 40 for itself */
+#define MAC(...)                                                                                   \
+	{                                                                                          \
+		0x02, 0, 0, 0, __VA_ARGS__                                                         \
+	}
 
+/* Hops by their numbers less one; every one leads to the same neighbours as the routes. */
+enum hop {
+	ASK_KERNEL,
+	SAME4,
+	OTHER4,
+	SAME6,
+	OTHER6,
+	VLAN4,
+	VLAN6,
+	QINQ4,
+	QINQ6,
+	VLAN_OTHER4,
+	PREFIX4,
+	PREFIX6,
+	SMALL4,
+	SMALL6,
+	NO_MTU,
+	HOPS,
+	PAST_THE_END = 999,
+};
+
+static const struct {
+	const char *ifname;
+	struct xdp_maps_hop hop;
+} hops[HOPS] = {
+	[SAME4] = {"in0", {.dmac = MAC(0, 0x11), .source = XDP_WORLD_SOURCE4}},
+	[OTHER4] = {"out0", {.dmac = MAC(1, 0x11), .source = XDP_WORLD_SOURCE4}},
+	[SAME6] = {"in0", {.dmac = MAC(0, 0x16), .source = XDP_WORLD_SOURCE6}},
+	[OTHER6] = {"out0", {.dmac = MAC(1, 0x16), .source = XDP_WORLD_SOURCE6}},
+	[VLAN4] = {"in0",
+		   {.dmac = MAC(0, 0x11), .n_tags = 1, .tags = {7}, .source = XDP_WORLD_SOURCE4}},
+	[VLAN6] = {"in0",
+		   {.dmac = MAC(0, 0x16),
+		    .n_tags = 1,
+		    .tags = {0x8ffe},
+		    .source = XDP_WORLD_SOURCE6}},
+	[QINQ4] = {"in0",
+		   {.dmac = MAC(0, 0x11),
+		    .n_tags = 2,
+		    .tags = {100, 200},
+		    .source = XDP_WORLD_SOURCE4}},
+	[QINQ6] = {"in0",
+		   {.dmac = MAC(0, 0x16),
+		    .n_tags = 2,
+		    .tags = {0xe064, 200},
+		    .source = XDP_WORLD_SOURCE6}},
+	[VLAN_OTHER4] =
+		{"out0",
+		 {.dmac = MAC(1, 0x11), .n_tags = 1, .tags = {9}, .source = XDP_WORLD_SOURCE4}},
+	[PREFIX4] = {"in0", {.dmac = MAC(0, 0x11), .source = "10.254.0.0/16"}},
+	[PREFIX6] = {"in0", {.dmac = MAC(0, 0x16), .source = "fdfe::/96"}},
+	[SMALL4] = {"in0", {.dmac = MAC(0, 0x11), .mtu = 600, .source = XDP_WORLD_SOURCE4}},
+	[SMALL6] = {"in0", {.dmac = MAC(0, 0x16), .mtu = 1300, .source = XDP_WORLD_SOURCE6}},
+	[NO_MTU] = {"in0", {.dmac = MAC(0, 0x11), .ttl = 33, .source = XDP_WORLD_SOURCE4}},
+};
+
+/* Services of VIPs 1 and 2. */
 static const struct {
 	uint8_t protocol;
 	uint16_t port;
 	const char *backend;
+	uint32_t hop;
 } services[] = {
-	{IPPROTO_TCP, 80, "10.0.0.11"},	       {IPPROTO_TCP, 81, "10.0.1.11"},
-	{IPPROTO_TCP, 82, "fd00::11"},	       {IPPROTO_TCP, 83, "fd01::11"},
-	{IPPROTO_TCP, 84, XDP_WORLD_EMPTY},    {IPPROTO_TCP, 85, XDP_WORLD_NONE},
-	{IPPROTO_TCP, 86, "10.99.0.1"},	       {IPPROTO_TCP, 87, "10.0.0.99"},
-	{IPPROTO_TCP, 88, "10.66.0.1"},	       {IPPROTO_TCP, 89, "10.67.0.1"},
-	{IPPROTO_TCP, 90, "10.68.0.1"},	       {IPPROTO_TCP, 91, "10.69.0.1"},
-	{IPPROTO_TCP, 92, "fd69::1"},	       {IPPROTO_TCP, 93, XDP_WORLD_BAD_RING},
-	{IPPROTO_TCP, 94, XDP_WORLD_BAD_SLOT}, {IPPROTO_TCP, 95, "10.0.0.1"},
-	{IPPROTO_TCP, 96, "10.70.0.1"},	       {IPPROTO_TCP, 97, "fd99::1"},
-	{IPPROTO_TCP, 98, "fd00::99"},	       {IPPROTO_TCP, 99, XDP_WORLD_BAD_SVC},
-	{IPPROTO_TCP, 100, "10.71.0.1"},       {IPPROTO_UDP, 53, "10.0.0.11"},
-	{IPPROTO_UDP, 54, "fd00::11"},
+	{IPPROTO_TCP, 80, "10.0.0.11", 0},
+	{IPPROTO_TCP, 81, "10.0.1.11", 0},
+	{IPPROTO_TCP, 82, "fd00::11", 0},
+	{IPPROTO_TCP, 83, "fd01::11", 0},
+	{IPPROTO_TCP, 84, XDP_WORLD_EMPTY, 0},
+	{IPPROTO_TCP, 85, XDP_WORLD_NONE, 0},
+	{IPPROTO_TCP, 86, "10.99.0.1", 0},
+	{IPPROTO_TCP, 87, "10.0.0.99", 0},
+	{IPPROTO_TCP, 88, "10.66.0.1", 0},
+	{IPPROTO_TCP, 89, "10.67.0.1", 0},
+	{IPPROTO_TCP, 90, "10.68.0.1", 0},
+	{IPPROTO_TCP, 91, "10.69.0.1", 0},
+	{IPPROTO_TCP, 92, "fd69::1", 0},
+	{IPPROTO_TCP, 93, XDP_WORLD_BAD_RING, 0},
+	{IPPROTO_TCP, 94, XDP_WORLD_BAD_SLOT, 0},
+	{IPPROTO_TCP, 95, "10.0.0.1", 0},
+	{IPPROTO_TCP, 96, "10.70.0.1", 0},
+	{IPPROTO_TCP, 97, "fd99::1", 0},
+	{IPPROTO_TCP, 98, "fd00::99", 0},
+	{IPPROTO_TCP, 100, "10.71.0.1", 0},
+	{IPPROTO_UDP, 53, "10.0.0.11", 0},
+	{IPPROTO_UDP, 54, "fd00::11", 0},
+	{IPPROTO_TCP, 110, "10.0.0.11", SAME4},
+	{IPPROTO_TCP, 111, "10.0.1.11", OTHER4},
+	{IPPROTO_TCP, 112, "fd00::11", SAME6},
+	{IPPROTO_TCP, 113, "fd01::11", OTHER6},
+	{IPPROTO_TCP, 114, "10.0.0.12", VLAN4},
+	{IPPROTO_TCP, 115, "fd00::12", VLAN6},
+	{IPPROTO_TCP, 116, "10.0.0.13", QINQ4},
+	{IPPROTO_TCP, 117, "fd00::13", QINQ6},
+	{IPPROTO_TCP, 118, "10.0.1.12", VLAN_OTHER4},
+	{IPPROTO_TCP, 119, "10.0.0.14", PREFIX4},
+	{IPPROTO_TCP, 120, "fd00::14", PREFIX6},
+	{IPPROTO_TCP, 121, "10.0.0.15", SMALL4},
+	{IPPROTO_TCP, 122, "fd00::15", SMALL6},
+	{IPPROTO_TCP, 123, "10.0.0.16", NO_MTU},
+	{IPPROTO_TCP, 124, "10.0.0.11", PAST_THE_END},
+	{IPPROTO_UDP, 125, "10.0.0.11", SAME4},
+	{IPPROTO_UDP, 126, "fd00::11", SAME6},
+};
+
+#define A	 XDP_WORLD_A
+#define B	 XDP_WORLD_B
+#define C	 XDP_WORLD_C
+#define D	 XDP_WORLD_D
+#define NOBODY	 XDP_WORLD_MEMBERS
+#define RING_MAX 13
+
+static const char *const members[] = {"10.0.0.21", "10.0.1.21", "fd00::21", "fd01::21"};
+static const uint32_t member_hops[] = {SAME4, OTHER4, SAME6, OTHER6};
+
+/* More services of VIPs 1 and 2, with rings of members. */
+static const struct {
+	uint8_t protocol;
+	uint16_t port;
+	uint32_t flags;
+	uint32_t size;
+	uint32_t mode; /* of all slots */
+	uint8_t slots[RING_MAX];
+	uint8_t second[RING_MAX];
+	uint8_t quic_config, quic_len;
+} rings[] = {
+	{IPPROTO_TCP, 130, 0, 2, NLB_SLOT_RECENT, {A, A}, {B, B}, 0, 0},
+	{IPPROTO_TCP, 131, 0, 2, NLB_SLOT_LINGER, {A, A}, {0}, 0, 0},
+	{IPPROTO_TCP, 132, 0, 2, NLB_SLOT_RECENT, {NOBODY, NOBODY}, {B, B}, 0, 0},
+	{IPPROTO_TCP, 133, 0, 3, NLB_SLOT_RECENT, {A, B, C}, {B, C, D}, 0, 0},
+	{IPPROTO_TCP, 134, 0, 2, NLB_SLOT_RECENT, {A, A}, {C, C}, 0, 0}, /* C is gone */
+	{IPPROTO_UDP, 130, 0, 2, NLB_SLOT_RECENT, {A, A}, {B, B}, 0, 0},
+	{IPPROTO_TCP, 140, NLB_SVC_F_AFFINITY, 7, 0, {A, B, C, D, A, B, C}, {0}, 0, 0},
+	{IPPROTO_UDP, 140, NLB_SVC_F_AFFINITY, 7, 0, {A, B, C, D, A, B, C}, {0}, 0, 0},
+	{IPPROTO_TCP, 141, NLB_SVC_F_AFFINITY, 2, NLB_SLOT_RECENT, {A, B}, {C, D}, 0, 0},
+	{IPPROTO_TCP, 150, 0, 13, 0, {A, B, C, D, D, C, B, A, A, C, B, D, A}, {0}, 0, 0},
+	{IPPROTO_UDP, 150, 0, 13, 0, {A, B, C, D, D, C, B, A, A, C, B, D, A}, {0}, 0, 0},
+	{IPPROTO_UDP, 443, NLB_SVC_F_QUIC, 2, 0, {A, A}, {0}, 2, 4},
+	{IPPROTO_UDP, 444, NLB_SVC_F_QUIC, 2, 0, {B, B}, {0}, 0, 8},
+	{IPPROTO_UDP, 445, NLB_SVC_F_QUIC | NLB_SVC_F_AFFINITY, 4, 0, {A, B, C, D}, {0}, 6, 1},
 };
 
 static struct nlb *skel;
-static uint32_t backend_of[ARRAY_SIZE(services)];
+static struct xdp_maps maps;
+static struct nlb_fill fill;
+static uint32_t backend_of[ARRAY_SIZE(services)], member_of[NOBODY + 1];
 
-static void check(int r, const char *what)
+void xdp_world_must(int r, const char *what)
 {
 	if (r >= 0)
 		return;
@@ -45,139 +172,138 @@ static void check(int r, const char *what)
 	exit(2);
 }
 
-static struct addr addr_of(const char *text)
+static void add_hops(void)
 {
-	struct addr a;
+	for (size_t i = 1; i < HOPS; i++) {
+		struct xdp_maps_hop hop = hops[i].hop;
 
-	check(addr_parse(text, &a), text);
-	return a;
-}
-
-static void make_network(void)
-{
-	xdp_net_run("ip link add in0 type veth peer name in1");
-	xdp_net_run("ip link add out0 type veth peer name out1");
-	xdp_net_run("ip link add nf0 type veth peer name nf1");
-	/* Before the neighbours are added: a new address forgets those. */
-	xdp_net_run("ip link set in0 address 02:00:00:00:00:01");
-	xdp_net_run("ip link set out0 address 02:00:00:00:01:01");
-	for (const char *const *i =
-		     (const char *const[]){"in0", "in1", "out0", "out1", "nf0", "nf1", NULL};
-	     *i; i++) {
-		xdp_net_run("ip link set %s up", *i);
-		xdp_net_run("ip link set %s mtu 1600", *i);
+		memcpy(hop.smac, "\x02\0\0\0\0\x01", 6);
+		hop.smac[4] = hop.dmac[4];
+		hop.ifindex = if_nametoindex(hops[i].ifname);
+		if (!hop.ttl)
+			hop.ttl = 64;
+		if (!hop.mtu && i != NO_MTU)
+			hop.mtu = 1600;
+		xdp_maps_hop(&maps, &hop);
 	}
-	xdp_net_run("ip addr add 10.0.0.1/24 dev in0");
-	xdp_net_run("ip addr add 10.0.1.1/24 dev out0");
-	xdp_net_run("ip addr add 10.0.2.1/24 dev nf0");
-	xdp_net_run("ip addr add fd00::1/64 dev in0 nodad");
-	xdp_net_run("ip addr add fd01::1/64 dev out0 nodad");
-	xdp_net_run("ip addr add fd02::1/64 dev nf0 nodad");
-	for (const char *const *i = (const char *const[]){"in0", "out0", NULL}; *i; i++) {
-		char name[64];
+}
 
-		snprintf(name, sizeof(name), "ipv4/conf/%s/forwarding", *i);
-		xdp_net_sysctl(name, "1");
-		snprintf(name, sizeof(name), "ipv6/conf/%s/forwarding", *i);
-		xdp_net_sysctl(name, "1");
+static void add_backends(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++)
+		if (strpbrk(services[i].backend, ".:"))
+			backend_of[i] =
+				xdp_maps_backend(&maps, services[i].backend, services[i].hop);
+	for (size_t i = 0; i < NOBODY; i++)
+		member_of[i] = xdp_maps_backend(&maps, members[i], member_hops[i]);
+}
+
+static void add_service(uint32_t vip, size_t i)
+{
+	uint32_t svc = xdp_maps_service(&maps, vip, services[i].protocol, services[i].port, 0);
+	uint32_t slot = backend_of[i];
+
+	if (strcmp(services[i].backend, XDP_WORLD_EMPTY) == 0)
+		return;
+	if (strcmp(services[i].backend, XDP_WORLD_BAD_SLOT) == 0)
+		slot = NLB_BACKEND_MAX;
+	xdp_maps_ring(&maps, svc, 2, (uint32_t[]){slot, slot}, NULL);
+	if (strcmp(services[i].backend, XDP_WORLD_BAD_RING) == 0)
+		maps.services[svc].ring.base = 0xfffffff0;
+}
+
+static void add_ring(uint32_t vip, size_t i)
+{
+	uint32_t slots[RING_MAX], second[RING_MAX];
+	uint32_t svc =
+		xdp_maps_service(&maps, vip, rings[i].protocol, rings[i].port, rings[i].flags);
+
+	for (uint32_t s = 0; s < rings[i].size; s++) {
+		slots[s] = rings[i].mode | member_of[rings[i].slots[s]];
+		second[s] = member_of[rings[i].second[s]];
 	}
-	xdp_net_run("ip neigh add 10.0.0.11 lladdr 02:00:00:00:00:11 dev in0 nud permanent");
-	xdp_net_run("ip neigh add fd00::11 lladdr 02:00:00:00:00:16 dev in0 nud permanent");
-	xdp_net_run("ip neigh add 10.0.1.11 lladdr 02:00:00:00:01:11 dev out0 nud permanent");
-	xdp_net_run("ip neigh add fd01::11 lladdr 02:00:00:00:01:16 dev out0 nud permanent");
-	xdp_net_run("ip route add blackhole 10.66.0.0/24");
-	xdp_net_run("ip route add prohibit 10.67.0.0/24");
-	xdp_net_run("ip route add unreachable 10.68.0.0/24");
-	xdp_net_run("ip route add 10.69.0.0/24 via 10.0.0.11 mtu lock 600");
-	xdp_net_run("ip route add 10.71.0.0/24 via 10.0.0.11 mtu lock 321");
-	xdp_net_run("ip route add fd69::/64 via fd00::11 mtu lock 1300");
-	xdp_net_run("ip route add 10.70.0.0/24 via inet6 fd00::11 dev in0");
+	xdp_maps_ring(&maps, svc, rings[i].size, slots,
+		      rings[i].mode == NLB_SLOT_RECENT ? second : NULL);
+	maps.services[svc].quic_config = rings[i].quic_config;
+	maps.services[svc].quic_len = rings[i].quic_len;
+	if (rings[i].port == 134)
+		maps.gone[maps.n_gone++] = (struct nlb_gone_key){svc, member_of[C]};
+	if (!rings[i].quic_len)
+		return;
+	for (uint32_t m = 0; m < NOBODY; m++)
+		xdp_maps_quic(&maps, svc, (uint8_t[]){(uint8_t)(0x10 + m), 2, 3, 4, 5, 6, 7, 8},
+			      rings[i].quic_len, member_of[m]);
 }
 
-static void put(const struct bpf_map *map, const void *key, const void *value)
+/* A VIP whose only service is one port of TCP, 0 for all, with one member. */
+static void add_simple(uint32_t vip, uint8_t protocol, uint16_t port, enum xdp_world_member m)
 {
-	check(bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY), bpf_map__name(map));
+	uint32_t svc = xdp_maps_service(&maps, vip, protocol, port, 0);
+
+	xdp_maps_ring(&maps, svc, 2, (uint32_t[]){member_of[m], member_of[m]}, NULL);
 }
 
-static void put_vip(const char *text, uint32_t index, uint32_t flags)
+static void add_vips(void)
 {
-	struct addr a = addr_of(text);
-	struct nlb_vip vip = {.index = index, .flags = flags};
-
-	put(skel->maps.nlb_vips, a.b, &vip);
-}
-
-/* VIP number v: services of both VIPs share rings and backends. */
-static void put_service(const char *vip_text, uint32_t v, size_t i)
-{
-	struct nlb_service svc = {.number = (uint32_t)i, .vip_index = v};
-	struct nlb_svc_key key = {
-		.protocol = services[i].protocol,
-		.port = {(uint8_t)(services[i].port >> 8), (uint8_t)services[i].port},
+	static const char *const prefixes[] = {
+		"100.64.0.0/16",	"100.64.5.0/24",
+		"100.64.5.7",		"2001:db8:a000::/36",
+		"2001:db8:a000:5::/64", "2001:db8:a000:5::7",
+		"198.18.0.0/29",	"2001:db8:b000::8000:0/97",
 	};
-	struct addr vip = addr_of(vip_text);
 
-	if (strcmp(services[i].backend, XDP_WORLD_BAD_SVC) == 0)
-		svc.number = UINT32_MAX;
-	memcpy(key.vip, vip.b, 16);
-	put(skel->maps.nlb_services, &key, &svc);
-}
-
-static void put_ring(size_t i)
-{
-	const char *text = services[i].backend;
-	struct nlb_ring ring = {.base = (uint32_t)i * 2, .size = 2};
-	struct nlb_slots slots = {};
-	uint32_t number = (uint32_t)i, pair = (uint32_t)i;
-
-	if (strcmp(text, XDP_WORLD_EMPTY) == 0)
-		ring.size = 0;
-	else if (strcmp(text, XDP_WORLD_BAD_RING) == 0)
-		ring.base = 0xfffffff0;
-	else if (strcmp(text, XDP_WORLD_BAD_SLOT) == 0)
-		slots = (struct nlb_slots){{0xffffff, 0xffffff}};
-	else if (strcmp(text, XDP_WORLD_NONE) != 0 && strcmp(text, XDP_WORLD_BAD_SVC) != 0)
-		backend_of[i] = (uint32_t)i + 1;
-	if (backend_of[i]) {
-		struct addr a = addr_of(text);
-		struct nlb_backend b = {.flags = addr_is_v4(&a) ? NLB_BACKEND_F_V4 : 0};
-
-		memcpy(b.addr, a.b, 16);
-		put(skel->maps.nlb_backends, &backend_of[i], &b);
-		slots = (struct nlb_slots){{backend_of[i], backend_of[i]}};
+	xdp_maps_vip(&maps, XDP_WORLD_VIP4, 0);
+	xdp_maps_vip(&maps, XDP_WORLD_VIP6, 0);
+	xdp_maps_vip(&maps, XDP_WORLD_VIP4_PASS, NLB_VIP_F_PASS_UNKNOWN);
+	xdp_maps_vip(&maps, XDP_WORLD_VIP6_PASS, NLB_VIP_F_PASS_UNKNOWN);
+	for (uint32_t vip = 1; vip <= 2; vip++) {
+		for (size_t i = 0; i < ARRAY_SIZE(services); i++)
+			add_service(vip, i);
+		for (size_t i = 0; i < ARRAY_SIZE(rings); i++)
+			add_ring(vip, i);
 	}
-	put(skel->maps.nlb_rings, &pair, &slots);
-	put(skel->maps.nlb_ring_of, &number, &ring);
+	xdp_maps_vip(&maps, XDP_WORLD_VIP4_ALL, 0);
+	xdp_maps_vip(&maps, XDP_WORLD_VIP6_ALL, 0);
+	for (uint32_t vip = 5; vip <= 6; vip++) {
+		add_simple(vip, IPPROTO_TCP, 80, A);
+		add_simple(vip, IPPROTO_TCP, 0, B);
+		add_simple(vip, IPPROTO_UDP, 0, C);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		add_simple(xdp_maps_vip(&maps, prefixes[i], 0), IPPROTO_TCP, 80,
+			   (enum xdp_world_member)(i % 3));
 }
 
 void xdp_world_sources(const char *source4, const char *source6)
 {
-	struct nlb_config cfg = {.ttl = 64};
-	uint32_t zero = 0;
-
+	memset(maps.config.source4, 0, 4);
+	memset(maps.config.source6, 0, 16);
 	if (source4)
-		memcpy(cfg.source4, addr_of(source4).b + 12, 4);
+		inet_pton(AF_INET, source4, maps.config.source4);
 	if (source6)
-		memcpy(cfg.source6, addr_of(source6).b, 16);
-	put(skel->maps.nlb_config, &zero, &cfg);
+		inet_pton(AF_INET6, source6, maps.config.source6);
+	xdp_maps_config(&maps, &fill);
+}
+
+void xdp_world_flags(uint32_t flags)
+{
+	maps.config.flags = flags;
+	xdp_maps_config(&maps, &fill);
 }
 
 bool xdp_world_up(void)
 {
 	if (!xdp_net_enter())
 		return false;
-	make_network();
-	skel = nlb__open_and_load();
-	check(skel ? 0 : -1, "load the program");
-	put_vip(XDP_WORLD_VIP4, 0, 0);
-	put_vip(XDP_WORLD_VIP6, 1, 0);
-	put_vip(XDP_WORLD_VIP4_PASS, 2, NLB_VIP_F_PASS_UNKNOWN);
-	put_vip(XDP_WORLD_VIP6_PASS, 3, NLB_VIP_F_PASS_UNKNOWN);
-	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
-		put_ring(i);
-		put_service(XDP_WORLD_VIP4, 0, i);
-		put_service(XDP_WORLD_VIP6, 1, i);
-	}
+	xdp_world_network();
+	skel = xdp_maps_open();
+	xdp_world_must(skel ? 0 : -1, "load the program");
+	nlb_fill_init(&fill, skel);
+	xdp_maps_init(&maps);
+	add_hops();
+	add_backends();
+	add_vips();
+	xdp_maps_load(&maps, &fill);
 	xdp_world_sources(XDP_WORLD_SOURCE4, XDP_WORLD_SOURCE6);
 	return true;
 }
@@ -185,6 +311,36 @@ bool xdp_world_up(void)
 struct nlb *xdp_world_skel(void)
 {
 	return skel;
+}
+
+const struct xdp_maps *xdp_world_maps(void)
+{
+	return &maps;
+}
+
+struct nlb_fill *xdp_world_fill(void)
+{
+	return &fill;
+}
+
+uint32_t xdp_world_vip(const char *addr)
+{
+	uint8_t b[16] = {[10] = 0xff, [11] = 0xff};
+
+	if (inet_pton(AF_INET, addr, b + 12) != 1)
+		inet_pton(AF_INET6, addr, b);
+	for (uint32_t i = 1; i < maps.n_vips; i++)
+		if (memcmp(maps.vips[i].addr, b, 16) == 0)
+			return i;
+	return 0;
+}
+
+uint32_t xdp_world_service(uint32_t vip, uint8_t protocol, uint16_t port)
+{
+	for (uint32_t i = 1; i < maps.n_services; i++)
+		if (maps.services[i].key == nlb_svc_key(vip, protocol, port))
+			return i;
+	return 0;
 }
 
 static size_t service_index(uint16_t port)
@@ -209,65 +365,7 @@ const char *xdp_world_backend_text(uint16_t port)
 	return i < ARRAY_SIZE(services) ? services[i].backend : "";
 }
 
-void xdp_world_run(const struct pkt *p, const char *ifname, enum xdp_world_meta meta,
-		   struct xdp_world_result *ret)
+uint32_t xdp_world_member(enum xdp_world_member m)
 {
-	static const size_t meta_len[] = {
-		[XDP_WORLD_PLAIN] = 0,
-		[XDP_WORLD_ASK] = sizeof(struct nlb_ask),
-		[XDP_WORLD_BAD_ASK] = sizeof(struct nlb_ask),
-		[XDP_WORLD_NO_ROOM] = META_BIG,
-	};
-	static uint8_t in[PKT_MAX + 256], out[PKT_MAX + 512];
-	struct nlb_ask ask = {.magic = NLB_ASK_MAGIC + (meta == XDP_WORLD_BAD_ASK)};
-	size_t skip = meta_len[meta], len = skip + p->len;
-	struct xdp_md ctx = {
-		.data = (uint32_t)skip,
-		.data_end = (uint32_t)len,
-		.ingress_ifindex = if_nametoindex(ifname),
-	};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = (uint32_t)len,
-		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = 1);
-
-	memset(in, 0xa5, skip);
-	if (meta == XDP_WORLD_ASK || meta == XDP_WORLD_BAD_ASK)
-		memcpy(in, &ask, sizeof(ask));
-	memcpy(in + skip, p->data, p->len);
-	check(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.nlb), &opts), "test run");
-	*ret = (struct xdp_world_result){.verdict = opts.retval,
-					 .len = opts.data_size_out - (uint32_t)skip};
-	memcpy(&ret->ask, out, sizeof(ret->ask));
-	memcpy(ret->data, out + skip, ret->len);
-}
-
-static void sum_counters(const struct bpf_map *map, uint32_t n, struct nlb_counters *ret)
-{
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ struct nlb_counters *values = calloc((size_t)cpus, sizeof(*values));
-
-	for (uint32_t i = 0; i < n; i++) {
-		ret[i] = (struct nlb_counters){};
-		check(bpf_map_lookup_elem(bpf_map__fd(map), &i, values), "counters");
-		for (int c = 0; c < cpus; c++) {
-			ret[i].packets += values[c].packets;
-			ret[i].bytes += values[c].bytes;
-			ret[i].dropped += values[c].dropped;
-		}
-	}
-}
-
-void xdp_world_counts(struct xdp_world_counts *ret)
-{
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ struct nlb_reasons *values = calloc((size_t)cpus, sizeof(*values));
-	uint32_t zero = 0;
-
-	*ret = (struct xdp_world_counts){};
-	check(bpf_map_lookup_elem(bpf_map__fd(skel->maps.nlb_reasons), &zero, values), "reasons");
-	for (int c = 0; c < cpus; c++)
-		for (size_t r = 0; r < NLB_REASON_SLOTS; r++)
-			ret->reasons[r] += values[c].packets[r];
-	sum_counters(skel->maps.nlb_vip_stats, ARRAY_SIZE(ret->vips), ret->vips);
-	sum_counters(skel->maps.nlb_be_stats, ARRAY_SIZE(ret->backends), ret->backends);
+	return member_of[m];
 }
