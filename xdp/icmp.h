@@ -160,9 +160,9 @@ NLB_INLINE enum nlb_reason nlb_icmp_error6(const void *l3, const void *end, stru
 
 /*
  * 1: an error about a packet that went out in a tunnel of ours, as far as the quote can
- * tell; *ret is the tunnel's far end. The caller knows whether that is a backend.
+ * tell; *ret is the tunnel's far end. len: of the IP packet. The caller knows whether that is a backend.
  */
-NLB_INLINE int nlb_icmp_tunnel4(const void *l3, const void *end, struct nlb_ip *ret)
+NLB_INLINE int nlb_icmp_tunnel4(const void *l3, const void *end, __u32 len, struct nlb_ip *ret)
 {
 	const struct iphdr *ip = l3, *quote;
 	const struct nlb_icmp *icmp;
@@ -171,7 +171,8 @@ NLB_INLINE int nlb_icmp_tunnel4(const void *l3, const void *end, struct nlb_ip *
 		return 0;
 	icmp = (const void *)((const __u8 *)l3 + (__u32)ip->ihl * 4);
 	quote = (const void *)(icmp + 1);
-	if ((const void *)(quote + 1) > end || !nlb_icmp_is_error(icmp, 1) || quote->version != 4 ||
+	if (len < (__u32)ip->ihl * 4 + sizeof(*icmp) + sizeof(*quote) ||
+	    (const void *)(quote + 1) > end || !nlb_icmp_is_error(icmp, 1) || quote->version != 4 ||
 	    quote->saddr != ip->daddr ||
 	    (quote->protocol != IPPROTO_IPIP && quote->protocol != IPPROTO_IPV6))
 		return 0;
@@ -179,13 +180,14 @@ NLB_INLINE int nlb_icmp_tunnel4(const void *l3, const void *end, struct nlb_ip *
 	return 1;
 }
 
-NLB_INLINE int nlb_icmp_tunnel6(const void *l3, const void *end, struct nlb_ip *ret)
+NLB_INLINE int nlb_icmp_tunnel6(const void *l3, const void *end, __u32 len, struct nlb_ip *ret)
 {
 	const struct ipv6hdr *ip = l3, *quote;
 	const struct nlb_icmp *icmp = (const void *)(ip + 1);
 
 	quote = (const void *)(icmp + 1);
-	if ((const void *)(quote + 1) > end || !nlb_icmp_is_error(icmp, 0) || quote->version != 6 ||
+	if (len < sizeof(*ip) + sizeof(*icmp) + sizeof(*quote) || (const void *)(quote + 1) > end ||
+	    !nlb_icmp_is_error(icmp, 0) || quote->version != 6 ||
 	    !nlb_icmp_same(&quote->saddr, &ip->daddr) ||
 	    (quote->nexthdr != IPPROTO_IPIP && quote->nexthdr != IPPROTO_IPV6))
 		return 0;

@@ -111,7 +111,7 @@ __noinline int nlb_slow(struct xdp_md *ctx, int why)
 }
 
 /* An ICMP error about a tunnel is the kernel's, but counted at its backend. */
-__noinline int nlb_tunnel_error(struct xdp_md *ctx, int is_v4)
+__noinline int nlb_tunnel_error(struct xdp_md *ctx, int is_v4, __u32 len)
 {
 	const void *l3 = (void *)(long)ctx->data + ETH_HLEN;
 	const void *end = (void *)(long)ctx->data_end;
@@ -119,7 +119,7 @@ __noinline int nlb_tunnel_error(struct xdp_md *ctx, int is_v4)
 	const __u32 *number;
 	struct nlb_ip to;
 
-	if (!(is_v4 ? nlb_icmp_tunnel4(l3, end, &to) : nlb_icmp_tunnel6(l3, end, &to)))
+	if (!(is_v4 ? nlb_icmp_tunnel4(l3, end, len, &to) : nlb_icmp_tunnel6(l3, end, len, &to)))
 		return NLB_R_NOT_VIP;
 	number = bpf_map_lookup_elem(&nlb_numbers, &to);
 	if (!number)
@@ -169,7 +169,7 @@ NLB_INLINE enum nlb_reason nlb_handle(struct xdp_md *ctx, struct nlb_run *run,
 	run->vip = nlb_vip_find(&pkt.dst, pkt.is_v4, cfg, &run->vip_flags);
 	if (!run->vip) {
 		if (NLB_UNLIKELY(r == NLB_R_VIP_ICMP))
-			return (enum nlb_reason)nlb_tunnel_error(ctx, pkt.is_v4);
+			return (enum nlb_reason)nlb_tunnel_error(ctx, pkt.is_v4, pkt.len);
 		return NLB_R_NOT_VIP;
 	}
 	run->len = pkt.len;
