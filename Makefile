@@ -30,6 +30,7 @@ include mk/test.mk
 include mk/lint.mk
 include mk/demo.mk
 include mk/bench.mk
+include mk/fuzz.mk
 
 .PHONY: all help setup clean distclean
 
@@ -40,7 +41,7 @@ setup: ## install packages, build FRR and libyang below build/ (a second run tak
 	$(Q)scripts/setup.sh
 
 clean: ## remove what is built from our sources; FRR stays
-	$(Q)rm -rf $(BUILD)/agent $(BUILD)/xdp $(BUILD)/asan $(BUILD)/tests $(BUILD)/results $(BUILD)/bench $(BUILD)/lint
+	$(Q)rm -rf $(BUILD)/agent $(BUILD)/xdp $(BUILD)/asan $(BUILD)/tests $(BUILD)/results $(BUILD)/bench $(BUILD)/lint $(BUILD)/fuzz
 
 distclean: ## remove build/ altogether
 	$(Q)rm -rf $(BUILD)
