@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * ICMP and ICMPv6 to a VIP, packet by packet, through the balancer's program:
- * what comes out, and every counter. As in test_nlb.c, each case is run
- * plainly and as a question, which is answered alike and counted nowhere.
+ * what comes out, and every counter (xdp_case.h).
  *
  * An error comes from a router and quotes a packet from a VIP's port to a
  * client; what is expected is the error itself in a tunnel to the backend of
@@ -17,12 +16,10 @@
 #include <string.h>
 #include <arpa/inet.h>
 #include <cmocka.h>
-#include <linux/bpf.h>
 
 #include "pkt.h"
 #include "util.h"
-#include "xdp/hash.h"
-#include "xdp_world.h"
+#include "xdp_case.h"
 
 #define CLIENT4	    "198.51.100.7"
 #define CLIENT6	    "2001:db8:c::7"
@@ -261,25 +258,6 @@ static void make_packet(struct pkt *p, const struct recipe *r)
 	finish(p, r);
 }
 
-/* Of the client's packets: the quoted one turned round. */
-static uint32_t flow_hash(const struct recipe *r)
-{
-	uint16_t ports[2] = {htons(CLIENT_PORT), htons(r->port)};
-	struct in6_addr src, dst;
-	struct in_addr src4, dst4;
-	uint32_t word;
-
-	memcpy(&word, ports, 4);
-	if (r->v6) {
-		inet_pton(AF_INET6, CLIENT6, &src);
-		inet_pton(AF_INET6, vip_of(r), &dst);
-		return nlb_hash6(&src, &dst, word, protocol_of(r));
-	}
-	inet_pton(AF_INET, CLIENT4, &src4);
-	inet_pton(AF_INET, vip_of(r), &dst4);
-	return nlb_hash4(src4.s_addr, dst4.s_addr, word, protocol_of(r));
-}
-
 static bool goes_out_of_out0(const struct recipe *r)
 {
 	return r->port == 81 || r->port == 83;
@@ -291,7 +269,9 @@ static void make_expected(struct pkt *p, const struct recipe *r)
 	uint8_t protocol = r->v6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
 	bool outer6 = strchr(backend, ':') != NULL;
 	struct recipe inner = *r;
-	uint32_t label = flow_hash(r) & 0xfffff;
+	uint32_t label = oracle_hash_text(r->v6 ? CLIENT6 : CLIENT4, vip_of(r), CLIENT_PORT,
+					  r->port, protocol_of(r)) &
+			 0xfffff;
 	struct ethhdr *eth;
 
 	*p = (struct pkt){};
@@ -322,19 +302,6 @@ static void make_expected(struct pkt *p, const struct recipe *r)
 		eth->h_dest[5] = 0x16;
 }
 
-static uint32_t verdict_of(const struct test_case *t)
-{
-	switch (t->reason) {
-	case NLB_R_TX_ICMP:
-		return goes_out_of_out0(&t->in) ? XDP_REDIRECT : XDP_TX;
-	case NLB_R_VIP_ICMP:
-	case NLB_R_VIP_NO_SERVICE_PASS:
-		return XDP_PASS;
-	default:
-		return XDP_DROP;
-	}
-}
-
 /* The backend that the packet got as far as; 0: none. */
 static uint32_t backend_of(const struct test_case *t)
 {
@@ -348,61 +315,35 @@ static uint32_t backend_of(const struct test_case *t)
 	}
 }
 
-static void count(struct xdp_world_counts *c, const struct test_case *t, uint64_t len)
+/* What a dropped error of a service gets to. */
+static bool has_service(enum nlb_reason reason)
 {
-	struct nlb_counters *vip = &c->vips[(t->in.pass ? 2 : 0) + (t->in.v6 ? 1 : 0)];
-	struct nlb_counters *backend = &c->backends[backend_of(t)];
-
-	c->reasons[t->reason]++;
-	if (t->reason == NLB_R_TX_ICMP) {
-		vip->packets++;
-		vip->bytes += len;
-		backend->packets++;
-		backend->bytes += len;
-	} else if (verdict_of(t) == XDP_DROP) {
-		vip->dropped++;
-		if (backend_of(t))
-			backend->dropped++;
-	}
-}
-
-static void check_packet(const struct test_case *t, const struct pkt *in,
-			 const struct xdp_world_result *got)
-{
-	struct pkt expected;
-
-	assert_int_equal(got->verdict, verdict_of(t));
-	if (t->reason == NLB_R_TX_ICMP) {
-		make_expected(&expected, &t->in);
-		assert_int_equal(got->len, expected.len);
-		assert_memory_equal(got->data, expected.data, expected.len);
-	} else if (got->verdict == XDP_PASS) {
-		assert_int_equal(got->len, in->len);
-		assert_memory_equal(got->data, in->data, in->len);
-	}
+	return reason == NLB_R_TX_ICMP || reason == NLB_R_NO_BACKEND || reason == NLB_R_NO_ROUTE ||
+	       reason == NLB_R_TOO_BIG || reason == NLB_R_VIP_TTL;
 }
 
 static void test_case(void **state)
 {
 	const struct test_case *t = *state;
-	struct xdp_world_counts before, after;
-	struct xdp_world_result got;
-	struct pkt p;
+	uint32_t vip = xdp_world_vip(vip_of(&t->in));
+	struct pkt p, expected;
 
 	make_packet(&p, &t->in);
-	xdp_world_counts(&before);
-	xdp_world_run(&p, "in0", XDP_WORLD_PLAIN, &got);
-	xdp_world_counts(&after);
-	check_packet(t, &p, &got);
-	count(&before, t, p.len - ETH_HLEN - t->in.pad);
-	assert_memory_equal(&before, &after, sizeof(before));
-
-	xdp_world_run(&p, "in0", XDP_WORLD_ASK, &got);
-	xdp_world_counts(&after);
-	check_packet(t, &p, &got);
-	assert_int_equal(got.ask.reason, t->reason);
-	assert_int_equal(got.ask.backend, backend_of(t));
-	assert_memory_equal(&before, &after, sizeof(before));
+	if (t->reason == NLB_R_TX_ICMP)
+		make_expected(&expected, &t->in);
+	xdp_case_run(&p, &(struct xdp_case){
+				 .reason = t->reason,
+				 .vip = vip,
+				 .service = has_service(t->reason)
+						    ? xdp_world_service(vip, protocol_of(&t->in),
+									t->in.port)
+						    : 0,
+				 .backend = backend_of(t),
+				 .len = p.len - ETH_HLEN - t->in.pad,
+				 .events = backend_of(t) ? 1u << NLB_E_FIB : 0,
+				 .out = t->reason == NLB_R_TX_ICMP ? &expected : NULL,
+				 .redirected = goes_out_of_out0(&t->in),
+			 });
 }
 
 /* Those behind are in test_icmp_reply.c. */
