@@ -13,7 +13,7 @@
 /* The first number in the bucket whose tag fits; 0: none. */
 NLB_INLINE __u32 nlb_bucket_find(const struct nlb_bucket *b, __u32 tag)
 {
-#pragma unroll
+	NLB_UNROLL
 	for (int i = 0; i < NLB_BUCKET_ENTRIES; i++) {
 		__u64 entry = *(const volatile __u64 *)&b->entry[i];
 

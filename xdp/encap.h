@@ -48,7 +48,7 @@ NLB_INLINE void nlb_encap_ip4(void *ip, const struct nlb_encap *e, const struct 
 	w[4] = dst;
 	/* The checksum is the third word's second half in memory. */
 	w[2] |= nlb_csum_second(nlb_csum_fold((__u64)w[0] + w[1] + w[2] + w[3] + w[4]));
-#pragma unroll
+	NLB_UNROLL
 	for (int i = 0; i < 5; i++)
 		to[i] = w[i];
 }

@@ -49,7 +49,7 @@ NLB_INLINE int nlb_flow_at(const struct nlb_flow_bucket *b, const struct nlb_flo
 {
 	int at = -1;
 
-#pragma unroll
+	NLB_UNROLL
 	for (int i = 0; i < NLB_FLOW_WAYS; i++) {
 		__u64 word = *(const volatile __u64 *)&b->flow[i];
 
@@ -66,7 +66,7 @@ NLB_INLINE int nlb_flow_room(const struct nlb_flow_bucket *b, const struct nlb_f
 {
 	int at = -1;
 
-#pragma unroll
+	NLB_UNROLL
 	for (int i = 0; i < NLB_FLOW_WAYS; i++) {
 		__u64 word = *(const volatile __u64 *)&b->flow[i];
 

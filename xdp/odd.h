@@ -35,7 +35,7 @@ __noinline int nlb_odd_walk6(struct xdp_md *ctx)
 		return NLB_R_INTERNAL;
 	pkt = &work->pkt;
 	next = pkt->protocol;
-#pragma unroll
+	NLB_UNROLL
 	for (int i = 0; i <= NLB_EXT_HEADERS; i++) {
 		struct nlb_ext ext;
 		__u32 len;

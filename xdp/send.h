@@ -122,14 +122,14 @@ NLB_INLINE enum nlb_reason nlb_put_tags(struct xdp_md *ctx, const struct nlb_hop
 	if (hop->eth_len == ETH_HLEN + 4) {
 		if (data + ETH_HLEN + 4 > end)
 			return NLB_R_INTERNAL;
-#pragma unroll
+		NLB_UNROLL
 		for (int i = 0; i < (ETH_HLEN + 4) / 2; i++)
 			to[i] = from[i];
 		return NLB_R_TX;
 	}
 	if (data + NLB_HOP_ETH_MAX > end)
 		return NLB_R_INTERNAL;
-#pragma unroll
+	NLB_UNROLL
 	for (int i = 0; i < NLB_HOP_ETH_MAX / 2; i++)
 		to[i] = from[i];
 	return NLB_R_TX;

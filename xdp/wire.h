@@ -20,6 +20,12 @@
 #define NLB_LIKELY(x)	__builtin_expect(!!(x), 1)
 #define NLB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+#ifdef __clang__
+#define NLB_UNROLL _Pragma("unroll")
+#else
+#define NLB_UNROLL
+#endif
+
 /*
  * A length from 1 to max, a power of two, told so that every verifier follows:
  * Linux 6.1's learns nothing from "is not 0", and clang may check one register

@@ -82,12 +82,12 @@ static void test_hop(void **state _unused_)
 static void test_outer4(void **state _unused_)
 {
 	struct nlb_encap e = {
-		.inner_len = 1234, .hash = 0x12345678, .inner_v4 = 1, .dsfield = 0xb9, .ttl = 64};
-	struct iphdr ip;
+		.inner_len = 1234, .hash = 0x12345678, .inner_v4 = 1, .dsfield = 0xb9};
+	struct nlb_hop hop = {.ttl = 64, .source = {[12] = 10, 1, 2, 3}};
+	_Alignas(4) struct iphdr ip;
 
 	memset(&ip, 0x5a, sizeof(ip));
-	nlb_encap_ip4(&ip, &e, (const uint8_t *)"\x0a\x01\x02\x03",
-		      (const uint8_t *)"\x0a\x04\x05\x06");
+	nlb_encap_ip4(&ip, &e, &hop, inet_addr("10.4.5.6"));
 	assert_int_equal(ip.version, 4);
 	assert_int_equal(ip.ihl, 5);
 	assert_int_equal(ip.tos, 0xb9);
@@ -100,28 +100,51 @@ static void test_outer4(void **state _unused_)
 	assert_int_equal(ntohl(ip.daddr), 0x0a040506);
 	assert_int_equal(pkt_fold(pkt_sum(&ip, sizeof(ip), 0)), 0);
 	e.inner_v4 = 0;
-	nlb_encap_ip4(&ip, &e, (const uint8_t *)"\x0a\x01\x02\x03",
-		      (const uint8_t *)"\x0a\x04\x05\x06");
+	hop.source[15] = 0;
+	hop.source_mask = htonl(0xff);
+	nlb_encap_ip4(&ip, &e, &hop, inet_addr("10.4.5.6"));
 	assert_int_equal(ip.protocol, IPPROTO_IPV6);
+	assert_int_equal(ntohl(ip.saddr), 0x0a010278);
+	assert_int_equal(pkt_fold(pkt_sum(&ip, sizeof(ip), 0)), 0);
 }
 
 static void test_outer6(void **state _unused_)
 {
 	struct nlb_encap e = {
-		.inner_len = 1234, .hash = 0x1234abcd, .inner_v4 = 1, .dsfield = 0xb9, .ttl = 63};
-	uint8_t src[16], dst[16];
+		.inner_len = 1234, .hash = 0x1234abcd, .inner_v4 = 1, .dsfield = 0xb9};
+	struct nlb_hop hop = {.ttl = 63};
+	_Alignas(4) uint8_t dst[16];
 	struct ipv6hdr ip;
 
-	fill_random(src, 16);
+	fill_random(hop.source, 16);
 	fill_random(dst, 16);
 	memset(&ip, 0x5a, sizeof(ip));
-	nlb_encap_ip6(&ip, &e, src, dst);
+	nlb_encap_ip6(&ip, &e, &hop, dst);
 	assert_memory_equal(&ip, "\x6b\x94\xab\xcd\x04\xd2\x04\x3f", 8);
-	assert_memory_equal(&ip.saddr, src, 16);
+	assert_memory_equal(&ip.saddr, hop.source, 16);
 	assert_memory_equal(&ip.daddr, dst, 16);
 	e.inner_v4 = 0;
-	nlb_encap_ip6(&ip, &e, src, dst);
+	memset(hop.source + 12, 0, 4);
+	hop.source_mask = htonl(0xffff);
+	nlb_encap_ip6(&ip, &e, &hop, dst);
 	assert_int_equal(ip.nexthdr, IPPROTO_IPV6);
+	assert_memory_equal(&ip.saddr, hop.source, 12);
+	assert_memory_equal(ip.saddr.s6_addr + 12, "\0\0\xab\xcd", 4);
+}
+
+static uint32_t hash4(uint32_t src, uint32_t dst, uint32_t both, uint8_t protocol)
+{
+	struct nlb_ip s = nlb_ip_v4(src), d = nlb_ip_v4(dst);
+
+	return nlb_hash4(&s, &d, both, protocol);
+}
+
+static uint32_t hash6(const struct in6_addr *src, const struct in6_addr *dst, uint32_t both,
+		      uint8_t protocol)
+{
+	struct nlb_ip s = nlb_ip_v6(src), d = nlb_ip_v6(dst);
+
+	return nlb_hash6(&s, &d, both, protocol);
 }
 
 static uint32_t ports(uint16_t sport, uint16_t dport)
@@ -138,12 +161,12 @@ static void test_hash_for_ever(void **state _unused_)
 {
 	struct in6_addr a, b;
 
-	assert_int_equal(nlb_hash4(inet_addr("198.51.100.7"), inet_addr("192.0.2.10"),
-				   ports(40000, 80), IPPROTO_TCP),
+	assert_int_equal(hash4(inet_addr("198.51.100.7"), inet_addr("192.0.2.10"), ports(40000, 80),
+			       IPPROTO_TCP),
 			 0x19e6c20e);
 	inet_pton(AF_INET6, "2001:db8:c::7", &a);
 	inet_pton(AF_INET6, "2001:db8:f::10", &b);
-	assert_int_equal(nlb_hash6(&a, &b, ports(40000, 53), IPPROTO_UDP), 0xe354cdb0);
+	assert_int_equal(hash6(&a, &b, ports(40000, 53), IPPROTO_UDP), 0xe354cdb0);
 }
 
 /* Chi-squared over `size` slots: about size, with a deviation of sqrt(2 * size). */
@@ -171,14 +194,14 @@ static void test_hash_spread(void **state _unused_)
 		uint32_t dst = inet_addr("192.0.2.10"), word = ports((uint16_t)(i % 60000), 80);
 
 		/* One client's ports; many clients' one port; both; IPv6 by interface id. */
-		count[0][nlb_hash_slot(nlb_hash4(htonl(0xc6336400 + i / 60000), dst, word, 6),
-				       SLOTS)]++;
-		count[1][nlb_hash_slot(nlb_hash4(htonl(0x0a000000 + i), dst, ports(5, 80), 6),
-				       SLOTS)]++;
-		count[2][nlb_hash_slot(nlb_hash4(htonl(0x0a000000 + (i << 12)), dst, word, 17),
-				       SLOTS)]++;
+		count[0]
+		     [nlb_hash_slot(hash4(htonl(0xc6336400 + i / 60000), dst, word, 6), SLOTS)]++;
+		count[1]
+		     [nlb_hash_slot(hash4(htonl(0x0a000000 + i), dst, ports(5, 80), 6), SLOTS)]++;
+		count[2]
+		     [nlb_hash_slot(hash4(htonl(0x0a000000 + (i << 12)), dst, word, 17), SLOTS)]++;
 		a.s6_addr32[3] = htonl(i);
-		count[3][nlb_hash_slot(nlb_hash6(&a, &b, ports(5, 80), 6), SLOTS)]++;
+		count[3][nlb_hash_slot(hash6(&a, &b, ports(5, 80), 6), SLOTS)]++;
 	}
 	for (int k = 0; k < 4; k++)
 		assert_true(spread(count[k], SLOTS, FLOWS) < limit);
