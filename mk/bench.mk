@@ -31,7 +31,7 @@ $(BUILD)/bench/%.o: bench/%.c mk/c.mk mk/bench.mk | $(BPF_SKEL) $(BENCH_SKEL) $(
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BENCH_CC) -c $< -o $@
 
-$(BUILD)/bench/lib/%.o: tests/lib/%.c mk/c.mk mk/bench.mk | $(BUILD)/stamp/packages
+$(BUILD)/bench/lib/%.o: tests/lib/%.c mk/c.mk mk/bench.mk | $(BPF_SKEL) $(BUILD)/stamp/packages
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BENCH_CC) -c $< -o $@
