@@ -173,7 +173,7 @@ static void write_packet(const struct capture *c, const struct capture_packet *p
 	jput_str(b, "verdict", reason_verdict_str(p->s.reason));
 	jput_str(b, "reason", reason_str(p->s.reason));
 	if (!addr_is_unspecified(&p->s.vip))
-		jput_addr(b, "vip", &p->s.vip);
+		jput_prefix(b, "vip", &p->s.vip, p->s.vip_plen);
 	if (!addr_is_unspecified(&p->s.backend))
 		jput_addr(b, "backend", &p->s.backend);
 	if (if_indextoname(p->s.ifindex, name))

@@ -29,7 +29,7 @@ static void add_name(struct jput b, const struct msg_stats_reason *r)
 
 static void add_vip(struct jput b, const struct msg_stats_vip *v)
 {
-	jput_addr(b, "address", &v->vip);
+	jput_prefix(b, "address", &v->vip, v->vip_plen);
 	jput_u64(b, "packets", v->packets);
 	jput_u64(b, "bytes", v->bytes);
 	jput_u64(b, "flows", v->flows);
@@ -38,7 +38,7 @@ static void add_vip(struct jput b, const struct msg_stats_vip *v)
 
 static void add_svc(struct jput b, const struct msg_stats_svc *s)
 {
-	jput_addr(b, "vip", &s->vip);
+	jput_prefix(b, "vip", &s->vip, s->vip_plen);
 	jput_str(b, "protocol", model_protocol_str(s->protocol));
 	jput_u64(b, "port", s->port);
 	jput_u64(b, "packets", s->packets);

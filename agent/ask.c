@@ -238,21 +238,6 @@ static void write_outer(const struct msg_answer *ans, struct jput b)
 		jput_u64(vlans, NULL, ans->vlans[i] & 0xfff);
 }
 
-static void write_vip(const struct msg_answer *ans, struct jput b)
-{
-	char text[ADDR_STRLEN], plen[ADDR_STRLEN + 8];
-	unsigned int len = ans->vip_plen;
-
-	if (!len)
-		return;
-	addr_str(&ans->vip, text);
-	if (len == 128)
-		snprintf(plen, sizeof(plen), "%s", text);
-	else
-		snprintf(plen, sizeof(plen), "%s/%u", text, addr_is_v4(&ans->vip) ? len - 96 : len);
-	jput_str(b, "vip", plen);
-}
-
 static void write_flow(const struct msg_ask *q, const struct msg_answer *ans, struct jput b)
 {
 	jput_addr(b, "src", &q->src);
@@ -271,7 +256,8 @@ void ask_write(const struct msg_ask *q, const struct msg_answer *ans, struct jpu
 	write_flow(q, ans, jput_object(b, "flow"));
 	jput_str(b, "verdict", reason_verdict_str(ans->reason));
 	jput_str(b, "reason", reason_str(ans->reason));
-	write_vip(ans, b);
+	if (ans->vip_plen)
+		jput_prefix(b, "vip", &ans->vip, ans->vip_plen);
 	if (ans->svc_protocol) {
 		svc = jput_object(b, "service");
 		jput_str(svc, "protocol", model_protocol_str(ans->svc_protocol));

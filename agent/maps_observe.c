@@ -25,6 +25,7 @@ static void send_vips(struct maps_observe *o)
 		const struct nlb_counters *c = &counters[v->number];
 		const struct msg_stats_vip msg = {
 			.vip = v->addr,
+			.vip_plen = v->plen,
 			.packets = c->packets,
 			.bytes = c->bytes,
 			.dropped = c->dropped,
@@ -47,6 +48,7 @@ static void send_services(struct maps_observe *o)
 		const struct nlb_counters *c = &counters[svc->number];
 		const struct msg_stats_svc msg = {
 			.vip = svc->vip->addr,
+			.vip_plen = svc->vip->plen,
 			.port = (uint16_t)(svc->key.port[0] << 8 | svc->key.port[1]),
 			.protocol = svc->key.protocol,
 			.packets = c->packets,

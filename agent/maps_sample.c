@@ -39,14 +39,13 @@ static void forward(struct maps_sample *s, const struct nlb_sample *sample)
 		struct msg_sample msg;
 		uint8_t data[NLB_SAMPLE_MAX];
 	} out = {};
-	uint8_t plen;
 
 	out.msg.time_ns = sample->time_ns;
 	out.msg.ifindex = sample->ifindex;
 	out.msg.len = sample->len;
 	out.msg.reason = sample->reason;
 	out.msg.cap_len = MIN2(sample->cap_len, (uint16_t)NLB_SAMPLE_MAX);
-	maps_names_vip(s->table, sample->vip, &out.msg.vip, &plen);
+	maps_names_vip(s->table, sample->vip, &out.msg.vip, &out.msg.vip_plen);
 	maps_names_backend(s->table, sample->backend, &out.msg.backend);
 	/* The number may have been given to another VIP meanwhile. */
 	if (!addr_is_unspecified(&s->only) && addr_cmp(&s->only, &out.msg.vip) != 0)

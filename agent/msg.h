@@ -113,6 +113,8 @@ struct msg_stats_vip {
 	uint64_t bytes;
 	uint64_t dropped; /* packets */
 	uint64_t flows;	  /* TCP SYNs among those sent on */
+	uint8_t vip_plen; /* of a 16-byte address */
+	uint8_t zero[7];
 };
 
 struct msg_stats_reason {
@@ -124,7 +126,8 @@ struct msg_stats_svc {
 	struct addr vip;
 	uint16_t port; /* host order; 0: all that have no service of their own */
 	uint8_t protocol;
-	uint8_t zero[5];
+	uint8_t vip_plen; /* of a 16-byte address */
+	uint8_t zero[4];
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t dropped;
@@ -206,7 +209,8 @@ struct msg_sample {
 	uint32_t len;	     /* of the frame */
 	uint16_t reason;     /* enum nlb_reason */
 	uint16_t cap_len;    /* of what follows */
-	uint32_t zero;
+	uint8_t vip_plen;    /* of a 16-byte address */
+	uint8_t zero[3];
 };
 
 enum msg_hc_type {

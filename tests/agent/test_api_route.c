@@ -372,9 +372,10 @@ static void test_accept(void **state)
 static void test_stats_are_asked_for(void **state)
 {
 	struct fx *fx = *state;
-	struct msg_stats_vip v = {.packets = 3, .bytes = 300, .dropped = 1};
+	struct msg_stats_vip v = {.vip_plen = 128, .packets = 3, .bytes = 300, .dropped = 1};
 	struct msg_stats_reason r = {.name = "tx", .packets = 4};
-	struct msg_stats_svc svc = {.protocol = 17, .port = 53, .packets = 5, .flows = 6};
+	struct msg_stats_svc svc = {
+		.vip_plen = 120, .protocol = 17, .port = 53, .packets = 5, .flows = 6};
 	struct msg_stats_be be = {.packets = 7, .errors = 8};
 	struct msg_batch end = {.seq = 1};
 	struct api_stats s = {0};
@@ -388,7 +389,7 @@ static void test_stats_are_asked_for(void **state)
 	assert_false(api_stats_add(&s, MSG_MAPS_STATS_VIP, &v, 3));
 	assert_false(api_stats_add(&s, MSG_MAPS_STATS_REASON, &r, sizeof(r)));
 	assert_false(api_stats_add(&s, MSG_MAPS_STATS_EVENT, &r, sizeof(r)));
-	addr_parse(V, &svc.vip);
+	addr_parse("192.0.2.0", &svc.vip);
 	addr_parse(B1, &be.addr);
 	assert_false(api_stats_add(&s, MSG_MAPS_STATS_SVC, &svc, sizeof(svc)));
 	assert_false(api_stats_add(&s, MSG_MAPS_STATS_BE, &be, sizeof(be)));
@@ -402,7 +403,7 @@ static void test_stats_are_asked_for(void **state)
 	assert_true(has(fx, "\"vips\":[{\"address\":\"" V
 			    "\",\"packets\":3,\"bytes\":300,\"flows\":0,\"dropped\":1}]"));
 	assert_true(has(fx, "\"events\":{\"tx\":4}"));
-	assert_true(has(fx, "\"services\":[{\"vip\":\"" V
+	assert_true(has(fx, "\"services\":[{\"vip\":\"192.0.2.0/24"
 			    "\",\"protocol\":\"udp\",\"port\":53,\"packets\":5,\"bytes\":0,"
 			    "\"flows\":6,\"dropped\":0}]"));
 	assert_true(has(fx, "\"backends\":[{\"address\":\"" B1
@@ -465,7 +466,8 @@ static void sample(struct fx *fx)
 	struct {
 		struct msg_sample s;
 		uint8_t data[3];
-	} msg = {.s = {.reason = 1, .len = 1500, .cap_len = 3, .ifindex = 1}, .data = {1, 0xab, 0}};
+	} msg = {.s = {.reason = 1, .len = 1500, .cap_len = 3, .ifindex = 1, .vip_plen = 128},
+		 .data = {1, 0xab, 0}};
 
 	addr_parse(V, &msg.s.vip);
 	addr_parse(B1, &msg.s.backend);

@@ -202,6 +202,35 @@ static void test_ring_changed(void **state)
 	assert_in_range(moved, 1, 31);
 }
 
+/* An address of a VIP that is a prefix, and a port of a service that has them all. */
+static void test_prefix(void **state)
+{
+	const struct msg_answer *ans = &host.answer;
+	struct msg_vip vip = {.plen = 124};
+
+	(void)state;
+	if (!host.pid)
+		skip();
+	assert_int_equal(addr_parse("192.0.2.32", &vip.vip), 0);
+	assert_int_equal(ipc_send(host.child, MSG_MAPS_VIP_SET, &vip, sizeof(vip)), 0);
+	maps_host_svc(&host, "192.0.2.32", 0, 7, LIST("10.0.0.13"));
+	maps_host_commit(&host);
+	maps_host_wait_state(&host, "192.0.2.32", 0, MSG_SVC_PROVEN);
+	maps_host_ask(&host, flow("198.51.100.7", "192.0.2.40", 12345));
+	assert_int_equal(ans->sent, 1);
+	assert_addr(&ans->vip, "192.0.2.32");
+	assert_int_equal(ans->vip_plen, 124);
+	assert_int_equal(ans->svc_protocol, IPPROTO_TCP);
+	assert_int_equal(ans->svc_port, 0);
+	assert_addr(&ans->backend, "10.0.0.13");
+	maps_host_ask(&host, flow("198.51.100.7", "192.0.2.48", 12345));
+	assert_int_equal(ans->reason, NLB_R_NOT_VIP);
+	maps_host_vip_del(&host, "192.0.2.32");
+	maps_host_commit(&host);
+	maps_host_ask(&host, flow("198.51.100.7", "192.0.2.40", 12345));
+	assert_int_equal(ans->reason, NLB_R_NOT_VIP);
+}
+
 /* The program that is on lb0. */
 static int live_program(void)
 {
@@ -357,7 +386,8 @@ int main(void)
 		cmocka_unit_test(test_sent),	       cmocka_unit_test(test_tunnels),
 		cmocka_unit_test(test_not_sent),       cmocka_unit_test(test_cannot_be_asked),
 		cmocka_unit_test(test_counts_nothing), cmocka_unit_test(test_ring_changed),
-		cmocka_unit_test(test_samples),	       cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_prefix),	       cmocka_unit_test(test_samples),
+		cmocka_unit_test(test_counters),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
