@@ -199,11 +199,13 @@ static void write_why(const struct msg_ask *q, const struct msg_answer *ans, str
 		jput_str(b, NULL, "the flow is remembered to go there");
 	else if (ans->flags & NLB_ASK_F_OLD)
 		jput_str(b, NULL,
-			 "the slot changed lately, and the flow may be older: "
-			 "the ring before the change counts");
-	else if (ans->mode == NLB_SLOT_STABLE >> 30)
+			 q->established ? "the slot changed lately, and the flow may be older: "
+					  "the ring before the change counts"
+					: "the slot changed lately, and there is no room to "
+					  "remember a new flow: the ring before the change counts");
+	else if (ans->mode == NLB_SLOT_STABLE >> 30 || q->protocol != IPPROTO_TCP)
 		jput_str(b, NULL, "the flow's slot in the ring says so");
-	else if (q->protocol == IPPROTO_TCP && !q->established)
+	else if (!q->established)
 		jput_str(b, NULL,
 			 "the slot changed lately, and the flow is new: "
 			 "the ring after the change counts");

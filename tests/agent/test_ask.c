@@ -218,6 +218,15 @@ static void test_words(void **state)
 	assert_non_null(strstr(text, "[\"the flow is remembered to go there\",\"next hop by the "
 				     "kernel's routes\"]"));
 	free(text);
+	/* A SYN for which there was no room. */
+	ans.flags = NLB_ASK_F_OLD;
+	text = words(&ans);
+	assert_non_null(strstr(text, "no room to remember a new flow: the ring before"));
+	free(text);
+	ans.flags = 0;
+	text = words(&ans);
+	assert_non_null(strstr(text, "the flow is new: the ring after the change counts"));
+	free(text);
 }
 
 int main(void)
