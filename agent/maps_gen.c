@@ -56,7 +56,7 @@ static void next_slot(const struct maps_gen *prev, uint32_t i, uint32_t cur, con
 
 	if (mode != NLB_SLOT_RECENT) {
 		uint32_t used = mode == NLB_SLOT_LINGER ? slot & NLB_SLOT_USED : 0;
-		uint32_t when = mode == NLB_SLOT_LINGER ? prev->when[i] : 0;
+		uint32_t when = mode == NLB_SLOT_LINGER && cur == was ? prev->when[i] : now;
 
 		if (cur != was && is_alive(alive, was))
 			put(ret, i, NLB_SLOT_RECENT | cur, was, now);
@@ -72,14 +72,14 @@ static void next_slot(const struct maps_gen *prev, uint32_t i, uint32_t cur, con
 }
 
 void maps_gen_next(const struct maps_gen *prev, uint32_t size, const uint32_t *cur,
-		   const bool *alive, uint32_t now, struct maps_gen *ret)
+		   const bool *alive, uint32_t now, uint32_t first, struct maps_gen *ret)
 {
 	ret->recent = ret->linger = 0;
 	for (uint32_t i = 0; i < size; i++) {
 		if (prev)
 			next_slot(prev, i, cur[i], alive, now, ret);
 		else
-			put(ret, i, NLB_SLOT_STABLE | cur[i], NLB_BACKEND_NONE, 0);
+			put(ret, i, first | cur[i], NLB_BACKEND_NONE, now);
 	}
 }
 

@@ -9,7 +9,9 @@
  * to the former backend (the second ring's), and remembered as they show up. After
  * as long as a flow may be idle, all of them are remembered or dead: LINGER, in
  * which only what is remembered goes elsewhere. When that has not happened for
- * as long again, nothing remembered is left: STABLE.
+ * as long again, nothing remembered is left: STABLE. For the program forgets there what is
+ * remembered to go to the slot's own backend; so a flow that begins in a STABLE slot never
+ * meets an entry of an earlier one with the same addresses and ports.
  */
 #ifndef NLB_AGENT_MAPS_GEN_H
 #define NLB_AGENT_MAPS_GEN_H
@@ -47,11 +49,12 @@ struct maps_gen {
 /*
  * Makes the generation after prev. `cur` is the new ring of backend numbers,
  * of `size` slots as prev's; alive[number] says which backends the service has,
- * draining ones too. prev NULL: there was none, all is STABLE. The arrays of
+ * draining ones too. prev NULL: there was none, and all slots are of mode `first`: LINGER
+ * if flows may be remembered all the same, else STABLE. The arrays of
  * ret are the caller's, of `size` elements, none of them prev's or NULL.
  */
 void maps_gen_next(const struct maps_gen *prev, uint32_t size, const uint32_t *cur,
-		   const bool *alive, uint32_t now, struct maps_gen *ret);
+		   const bool *alive, uint32_t now, uint32_t first, struct maps_gen *ret);
 
 /*
  * Ages slots [from, to) in place, under the program's eyes: RECENT for `idle`

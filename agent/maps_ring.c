@@ -309,7 +309,7 @@ static int new_ring(struct maps_rings *r, uint32_t size, struct maps_ring **ret)
 }
 
 int maps_rings_make(struct maps_rings *r, const struct maps_ring *prev, const struct maps_member *m,
-		    size_t n, uint32_t size, uint32_t now, struct maps_ring **ret)
+		    size_t n, uint32_t size, bool flows, uint32_t now, struct maps_ring **ret)
 {
 	struct maps_ring *same;
 	int err;
@@ -322,7 +322,7 @@ int maps_rings_make(struct maps_rings *r, const struct maps_ring *prev, const st
 	for (size_t i = 0; i < n; i++)
 		r->alive[m[i].number] = true;
 	maps_gen_next(prev && prev->place.size == size ? &prev->gen : NULL, size, r->cur, r->alive,
-		      now, &r->work);
+		      now, flows ? NLB_SLOT_LINGER : NLB_SLOT_STABLE, &r->work);
 	for (size_t i = 0; i < n; i++)
 		r->alive[m[i].number] = false;
 	same = find(r, &r->work, size);

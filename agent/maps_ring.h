@@ -67,13 +67,14 @@ void maps_rings_done(struct maps_rings *r);
 /*
  * The next generation after prev (NULL: the first) for m[0 .. n), n > 0. If all of
  * them are draining, no slot has a backend. A ring of another size than prev's
- * begins anew: flows move.
+ * begins anew; if there are flows, those that are remembered stay, all others go where it
+ * leads.
  * *ret has one more reference: it may be prev itself, or one that others use.
  * It is written and read back. Returns 0; -EINVAL as maglev_build(); -ENOSPC: no room, also
  * not after a grace period; -EIO: it reads back differently; -errno.
  */
 int maps_rings_make(struct maps_rings *r, const struct maps_ring *prev, const struct maps_member *m,
-		    size_t n, uint32_t size, uint32_t now, struct maps_ring **ret);
+		    size_t n, uint32_t size, bool flows, uint32_t now, struct maps_ring **ret);
 
 /*
  * A reference to the ring that an earlier agent left at this place, which others may have

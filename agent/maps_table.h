@@ -79,7 +79,7 @@ struct maps_svc {
 	bool weights_known;	     /* false: adopted, and the members are what the ring shows */
 	size_t n_members, n_enabled; /* enabled: with a weight */
 	struct maps_member *members; /* by address */
-	uint32_t flows_until; /* tick; whatever its ring is, there may be flows of it until then */
+	uint32_t flows_until;	     /* tick; whatever its ring is, some may be remembered */
 	struct maps_proof proof;
 };
 

@@ -119,47 +119,12 @@ static void change_done(struct maps_table *t, struct change *c)
 	free(c->members);
 }
 
-/* Steps 1 and 2. The change is to be done with, whatever is returned. */
-static int change_init(struct maps_table *t, struct change *c, const struct maps_svc_want *want,
-		       char reason[static MSG_REASON_LEN])
-{
-	int r;
-
-	c->members = calloc(MAX2(want->n, (size_t)1), sizeof(*c->members));
-	if (!c->members)
-		return -ENOMEM;
-	c->n = want->n;
-	for (size_t i = 0; i < c->n; i++) {
-		c->members[i] = want->members[i];
-		r = maps_backends_get(&t->backends, &c->members[i].addr, &c->members[i].number);
-		if (r < 0) {
-			snprintf(reason, MSG_REASON_LEN,
-				 r == -ENOSPC ? "max-backends (%u) reached"
-					      : "no backend number (of %u)",
-				 t->backends.max);
-			return r;
-		}
-		c->n_held++;
-	}
-	if (!c->n)
-		return 0;
-	r = maps_rings_make(&t->rings, c->old ? c->old->ring : NULL, c->members, c->n,
-			    want->ring_size, c->now, &c->ring);
-	if (r == -ENOSPC)
-		snprintf(reason, MSG_REASON_LEN, "ring-slots (%u) used up: %u in use, %u wanted",
-			 t->rings.pool.slots, t->rings.pool.used, want->ring_size);
-	else if (r < 0)
-		snprintf(reason, MSG_REASON_LEN, "no ring of %u slots for %zu backends: %s",
-			 want->ring_size, c->n, strerror(-r));
-	return r;
-}
-
 /* True when flows of the service may be remembered. */
 static bool has_flows(const struct maps_table *t, const struct maps_svc *svc, uint32_t now)
 {
 	uint32_t lasting = t->flows.idle + MAPS_FLOWS_ROUND_TICKS;
 
-	return now <= svc->flows_until ||
+	return now < svc->flows_until ||
 	       (svc->ring &&
 		(svc->ring->gen.when || (svc->ring->rested && now - svc->ring->rested <= lasting)));
 }
@@ -208,6 +173,42 @@ static void quic_failed(int r, char reason[static MSG_REASON_LEN])
 	snprintf(reason, MSG_REASON_LEN, "server ids of QUIC: %s", strerror(-r));
 }
 
+/* Steps 1 and 2. The change is to be done with, whatever is returned. */
+static int change_init(struct maps_table *t, struct change *c, const struct maps_svc_want *want,
+		       char reason[static MSG_REASON_LEN])
+{
+	int r;
+
+	c->members = calloc(MAX2(want->n, (size_t)1), sizeof(*c->members));
+	if (!c->members)
+		return -ENOMEM;
+	c->n = want->n;
+	for (size_t i = 0; i < c->n; i++) {
+		c->members[i] = want->members[i];
+		r = maps_backends_get(&t->backends, &c->members[i].addr, &c->members[i].number);
+		if (r < 0) {
+			snprintf(reason, MSG_REASON_LEN,
+				 r == -ENOSPC ? "max-backends (%u) reached"
+					      : "no backend number (of %u)",
+				 t->backends.max);
+			return r;
+		}
+		c->n_held++;
+	}
+	if (!c->n)
+		return 0;
+	r = maps_rings_make(&t->rings, c->old ? c->old->ring : NULL, c->members, c->n,
+			    want->ring_size, c->old && has_flows(t, c->old, c->now), c->now,
+			    &c->ring);
+	if (r == -ENOSPC)
+		snprintf(reason, MSG_REASON_LEN, "ring-slots (%u) used up: %u in use, %u wanted",
+			 t->rings.pool.slots, t->rings.pool.used, want->ring_size);
+	else if (r < 0)
+		snprintf(reason, MSG_REASON_LEN, "no ring of %u slots for %zu backends: %s",
+			 want->ring_size, c->n, strerror(-r));
+	return r;
+}
+
 /*
  * What is remembered of members that left is void, and of those that stay or come is not.
  * On failure nothing more is void than before.
@@ -251,8 +252,7 @@ static void take_over(struct maps_table *t, struct change *c, struct maps_svc *s
 	size_t n = svc->n_members;
 	struct maps_ring *ring = svc->ring;
 
-	if (has_flows(t, svc, c->now) ||
-	    maps_ring_place(ring).size != maps_ring_place(c->ring).size)
+	if (has_flows(t, svc, c->now))
 		svc->flows_until = c->now + t->flows.idle + MAPS_FLOWS_ROUND_TICKS;
 	svc->members = c->members;
 	svc->n_members = c->n;
@@ -381,8 +381,6 @@ static int svc_new(struct maps_table *t, struct change *c, struct maps_svc **ret
 		return -ENOMEM;
 	svc->key = *c->key;
 	svc->vip = c->vip;
-	/* An earlier service of the same key may have left some. */
-	svc->flows_until = c->now + t->flows.idle + MAPS_FLOWS_ROUND_TICKS;
 	r = fresh_number(t, c, &svc->number, reason);
 	if (r < 0) {
 		free(svc);

@@ -148,7 +148,7 @@ static void test_gone(void **state _unused_)
 	uint32_t value = 1;
 
 	TABLE_FX_NEEDED(&fx);
-	set(80, "11 12 13", 1);
+	table_fx_flows(set(80, "11 12 13", 1));
 	set(80, "11 12", 1);
 	assert_int_equal(table_fx_gone(&fx), 1);
 	/* Of no service, of a backend that nobody knows, of one that is there. */

@@ -3,7 +3,14 @@
  * Rings in the maps, by way of services that use them: generations, sharing, aging,
  * and that every slot of nlb_rings comes back.
  */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <net/if.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -184,7 +191,7 @@ static void test_gone_expires(void **state _unused_)
 	struct maps_svc *svc;
 
 	TABLE_FX_NEEDED(&fx);
-	set(80, "11 12", 1);
+	table_fx_flows(set(80, "11 12", 1));
 	svc = set(80, "11", 1);
 	assert_int_equal(table_fx_gone(&fx), 1);
 	table_fx_age(&fx, IDLE);
@@ -246,21 +253,27 @@ static void test_sharing(void **state _unused_)
 	assert_true(a->digest == b->digest);
 }
 
-/* Another size: a new beginning. */
+/* Another size: a new beginning, but what is remembered counts. */
 static void test_size_changes(void **state _unused_)
 {
 	struct maps_svc *svc;
 
 	TABLE_FX_NEEDED(&fx);
 	set(80, "11 12", 1);
-	set(80, "11 12 13", 1);
-	svc = table_fx_set(&fx, VIP, 80, 241, "11 12 13", 1);
-	assert_int_equal(table_fx_count(svc, NLB_SLOT_STABLE), 241);
-	assert_int_equal(in_use(), 242);
-	assert_int_equal(table_fx_gone(&fx), 0);
-	/* Flows may be remembered from before. */
 	svc = table_fx_set(&fx, VIP, 80, 241, "11 12", 1);
-	assert_true(table_fx_is_gone(&fx, svc, 13));
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_STABLE), 241);
+	table_fx_set(&fx, VIP, 80, 241, "11 12 13", 1);
+	svc = table_fx_set(&fx, VIP, 80, RING, "11 12 13", 1);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), RING);
+	assert_int_equal(in_use(), EVEN);
+	assert_int_equal(table_fx_gone(&fx), 0);
+	/* The same when there was no ring for a moment. */
+	set(80, "", 1);
+	assert_int_equal(table_fx_gone(&fx), 3);
+	svc = set(80, "12 13", 1);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), RING);
+	assert_true(table_fx_is_gone(&fx, svc, 11));
+	assert_int_equal(table_fx_gone(&fx), 1);
 }
 
 /* What does not fit leaves all as it was, what it had counted as well. */
@@ -404,6 +417,128 @@ static void test_history(void **state _unused_)
 	assert_int_equal(table_fx_gone(&fx), 0);
 }
 
+/* ---- flows through the program ---- */
+
+#define FLOWS 600u
+
+struct packet {
+	struct ethhdr eth;
+	struct iphdr ip;
+	struct tcphdr tcp;
+} __attribute__((packed));
+
+/* A packet off a wire, but for the wire. Returns N of the backend 10.0.0.N that it was sent to; 0: none. */
+static int send_packet(uint32_t flow, bool syn)
+{
+	struct packet p = {
+		.eth.h_proto = htons(ETH_P_IP),
+		.ip = {.version = 4,
+		       .ihl = 5,
+		       .ttl = 64,
+		       .protocol = IPPROTO_TCP,
+		       .tot_len = htons(sizeof(p.ip) + sizeof(p.tcp)),
+		       .saddr = htonl(0xc6336400 + flow % 200),
+		       .daddr = htonl(0xc0000201)},
+		.tcp = {.source = htons((uint16_t)(1024 + flow)),
+			.dest = htons(80),
+			.doff = 5,
+			.syn = syn,
+			.ack = !syn},
+	};
+	uint8_t out[sizeof(p) + 64];
+	struct xdp_md ctx = {.data_end = sizeof(p), .ingress_ifindex = if_nametoindex("lb0")};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &p, .data_size_in = sizeof(p),
+		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+	assert_int_equal(bpf_prog_test_run_opts(fx.bpf.prog_fd, &opts), 0);
+	if (opts.retval != XDP_TX && opts.retval != XDP_REDIRECT)
+		return 0;
+	return out[sizeof(p.eth) + offsetof(struct iphdr, daddr) + 3];
+}
+
+struct world {
+	int at[FLOWS];	  /* backend of the flow; 0: it has none */
+	bool lost[FLOWS]; /* its backend left: what is left of it may go anywhere */
+	bool listed[20], enabled[20];
+	unsigned int seed;
+	uint32_t moved;
+};
+
+static uint32_t pick(struct world *w, uint32_t n)
+{
+	return (uint32_t)rand_r(&w->seed) % n;
+}
+
+/* Backends 11 ... 18 come, drain, go. */
+static void change(struct world *w)
+{
+	const struct maps_svc_conf none = {};
+	struct maps_svc_key key = table_fx_key(VIP, 80);
+	char list[128] = "", reason[MSG_REASON_LEN];
+	struct maps_svc *svc;
+	int len = 0, n = 11 + (int)pick(w, 8);
+
+	w->listed[n] = pick(w, 3) > 0;
+	w->enabled[n] = w->listed[n] && pick(w, 3) > 0;
+	for (int i = 11; i < 19; i++)
+		if (w->listed[i])
+			len += snprintf(list + len, sizeof(list) - (size_t)len, "%d:%d ", i,
+					w->enabled[i]);
+	for (uint32_t f = 0; f < FLOWS; f++)
+		w->lost[f] |= w->at[f] && !w->listed[w->at[f]];
+	assert_true(table_fx_want(&fx, &key, &none, RING, list, &svc, reason) >= 0);
+}
+
+static void step_flow(struct world *w, uint32_t f)
+{
+	int to;
+
+	if (!w->at[f] || pick(w, 10) == 0) {
+		w->at[f] = send_packet(f, true);
+		w->lost[f] = false;
+		if (w->at[f])
+			assert_true(w->enabled[w->at[f]]);
+		return;
+	}
+	to = send_packet(f, false);
+	if (to != w->at[f] && !w->lost[f])
+		fail_msg("flow %u of backend %d went to %d", f, w->at[f], to);
+	if (to)
+		assert_true(w->listed[to]);
+	w->moved += to != w->at[f];
+	w->at[f] = to;
+}
+
+/*
+ * Backends come, drain, go and come back; the agent is started again and again; slots age (as
+ * if it were later: every flow has sent a packet before). No flow moves but of backends that went.
+ */
+static void test_flows_stay(void **state _unused_)
+{
+	struct world w = {.seed = 5};
+	uint32_t ages = 0;
+
+	TABLE_FX_NEEDED(&fx);
+	table_fx_set(&fx, VIP, 80, RING, "11 12 13", 1);
+	for (int i = 11; i < 14; i++)
+		w.listed[i] = w.enabled[i] = true;
+	for (int i = 0; i < 400; i++) {
+		for (uint32_t f = 0; f < FLOWS; f++)
+			step_flow(&w, f);
+		if (i % 40 == 39)
+			maps_rings_age(&fx.table.rings, maps_gen_tick(util_now_ns()) + 300 * ++ages,
+				       fx.table.flows.idle, UINT32_MAX);
+		else if (i % 40 > 20)
+			change(&w);
+		if (i % 50 == 25) {
+			table_fx_reopen(&fx);
+			ages = 0;
+		}
+	}
+	assert_true(w.moved > 100);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -411,7 +546,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_backend_comes), TEST(test_draining), TEST(test_aging),
 		TEST(test_gone_expires),    TEST(test_sharing),	 TEST(test_size_changes),
-		TEST(test_no_room),	    TEST(test_history),
+		TEST(test_no_room),	    TEST(test_history),	 TEST(test_flows_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

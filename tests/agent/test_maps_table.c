@@ -167,7 +167,7 @@ static void test_flags(void **state _unused_)
 
 	TABLE_FX_NEEDED(&fx);
 	table_fx_vip(&fx, VIP);
-	set(80, "11 12 13", 1);
+	table_fx_flows(set(80, "11 12 13", 1));
 	svc = set(80, "11 12", 1);
 	assert_true(table_fx_is_gone(&fx, svc, 13));
 	ring = svc->ring;
@@ -256,7 +256,7 @@ static void test_backend_numbers(void **state _unused_)
 
 	TABLE_FX_NEEDED(&fx);
 	table_fx_vip(&fx, VIP);
-	set(80, "11", 1);
+	table_fx_flows(set(80, "11", 1));
 	number = table_fx_number(&fx, 11);
 	assert_true(number > 0);
 	/* Gone and back: the same number, so the same counters. */
@@ -291,6 +291,7 @@ static void test_numbers_are_purged(void **state _unused_)
 	TABLE_FX_NEEDED(&fx);
 	table_fx_vip(&fx, VIP);
 	stay = set(443, "50 51", 1);
+	table_fx_flows(stay);
 	svc = set(80, "51", 1);
 	old = table_fx_number(&fx, 51);
 	kept = table_fx_number(&fx, 50);

@@ -161,6 +161,11 @@ struct maps_svc *table_fx_svc(struct table_fx *fx, const char *vip, uint16_t por
 	return maps_table_svc(&fx->table, &key);
 }
 
+void table_fx_flows(struct maps_svc *svc)
+{
+	svc->flows_until = UINT32_MAX;
+}
+
 uint32_t table_fx_number(struct table_fx *fx, int n)
 {
 	struct addr a = backend(n);

@@ -57,6 +57,9 @@ int table_fx_want(struct table_fx *fx, const struct maps_svc_key *key,
 		  const struct maps_svc_conf *conf, uint32_t ring_size, const char *backends,
 		  struct maps_svc **ret, char reason[static MSG_REASON_LEN]);
 
+/* As if flows of the service were remembered. */
+void table_fx_flows(struct maps_svc *svc);
+
 struct maps_svc *table_fx_svc(struct table_fx *fx, const char *vip, uint16_t port);
 
 /* Number of the backend 10.0.0.n; 0: nobody has it. */
