@@ -2,7 +2,7 @@
 /*
  * The bpffs directory that keeps maps and links alive without the agent:
  *
- *   <bpf-dir>/v1-<vips>-<services>-<backends>-<slots>/nlb_*   the maps of one layout
+ *   <bpf-dir>/v3-<vips>-<services>-<backends>-<slots>-<flows>/nlb_*   the maps of one layout
  *   <bpf-dir>/link-<interface>                                 the attachments
  */
 #ifndef NLB_AGENT_MAPS_FS_H

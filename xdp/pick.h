@@ -97,25 +97,29 @@ __noinline __u32 nlb_flow_pick(__u32 word, __u32 old)
 	}
 	if (at >= 0) {
 		__u32 to = NLB_FLOW_BACKEND(found);
-		__u64 fresh;
+		__u64 fresh = 0;
 
-		if (to != now && nlb_is_gone(run->service, to)) {
-			if (may_write)
-				nlb_flow_put(b, at, 0);
-			nlb_event(run, NLB_E_FLOW_GONE);
+		if (to == now || !nlb_is_gone(run->service, to)) {
+			f.class = NLB_FLOW_CLASS(found) == NLB_FLOW_SYN ? NLB_FLOW_OPEN
+									: NLB_FLOW_CLASS(found);
+			f.backend = to;
+			/* Where a slot that lingers leads anyway need not be remembered. */
+			if (recent || to != now)
+				fresh = nlb_flow_word(&f);
+			if (fresh != found && may_write)
+				nlb_flow_put(b, at, fresh);
+			if (to != now) {
+				run->flags |= NLB_ASK_F_FLOW;
+				nlb_event(run, NLB_E_FLOW_HIT);
+			}
+			return to;
+		}
+		if (may_write)
+			nlb_flow_put(b, at, 0);
+		nlb_event(run, NLB_E_FLOW_GONE);
+		if (to == old)
 			return now;
-		}
-		f.class = NLB_FLOW_CLASS(found) == NLB_FLOW_SYN ? NLB_FLOW_OPEN
-								: NLB_FLOW_CLASS(found);
-		f.backend = to;
-		fresh = nlb_flow_word(&f);
-		if (fresh != found && may_write)
-			nlb_flow_put(b, at, fresh);
-		if (to != now) {
-			run->flags |= NLB_ASK_F_FLOW;
-			nlb_event(run, NLB_E_FLOW_HIT);
-		}
-		return to;
+		/* It may be an earlier flow's entry: go on as if it had not been there. */
 	}
 	if (!recent)
 		return now;

@@ -133,24 +133,6 @@ static uint32_t pick_opening(struct oracle *o, const struct oracle_packet *p,
 	return now;
 }
 
-static uint32_t pick_remembered(struct oracle *o, const struct oracle_packet *p,
-				struct oracle_result *r, struct oracle_flow *f, uint32_t now)
-{
-	if (f->backend != now && is_gone(o, r->service, f->backend)) {
-		if (!o->ask && !p->quoted)
-			f->used = false;
-		event(o, r, NLB_E_FLOW_GONE);
-		return now;
-	}
-	if (!o->ask && !p->quoted && f->class == NLB_FLOW_SYN)
-		f->class = NLB_FLOW_OPEN;
-	if (f->backend != now) {
-		r->flags |= NLB_ASK_F_FLOW;
-		event(o, r, NLB_E_FLOW_HIT);
-	}
-	return f->backend;
-}
-
 static uint32_t pick_unknown(struct oracle *o, const struct oracle_packet *p,
 			     struct oracle_result *r, uint32_t now, uint32_t old)
 {
@@ -168,6 +150,32 @@ static uint32_t pick_unknown(struct oracle *o, const struct oracle_packet *p,
 	return old;
 }
 
+static uint32_t pick_remembered(struct oracle *o, const struct oracle_packet *p,
+				struct oracle_result *r, struct oracle_flow *f, uint32_t now,
+				uint32_t old)
+{
+	bool lingers = r->mode == NLB_SLOT_LINGER >> 30, writes = !o->ask && !p->quoted;
+	uint32_t to = f->backend;
+
+	if (to != now && is_gone(o, r->service, to)) {
+		if (writes)
+			f->used = false;
+		event(o, r, NLB_E_FLOW_GONE);
+		/* What is left of it, or a later flow that nobody remembers. */
+		return lingers || to == old ? now : pick_unknown(o, p, r, now, old);
+	}
+	if (writes && f->class == NLB_FLOW_SYN)
+		f->class = NLB_FLOW_OPEN;
+	/* The slot leads there without. */
+	if (writes && lingers && to == now)
+		f->used = false;
+	if (to != now) {
+		r->flags |= NLB_ASK_F_FLOW;
+		event(o, r, NLB_E_FLOW_HIT);
+	}
+	return to;
+}
+
 /* Of a TCP packet in a slot that changed lately. */
 static uint32_t pick_flow(struct oracle *o, const struct oracle_packet *p, struct oracle_result *r,
 			  uint32_t now, uint32_t old)
@@ -177,7 +185,7 @@ static uint32_t pick_flow(struct oracle *o, const struct oracle_packet *p, struc
 	if (r->opens)
 		return pick_opening(o, p, r, now, old);
 	f = find_flow(o, p);
-	return f ? pick_remembered(o, p, r, f, now) : pick_unknown(o, p, r, now, old);
+	return f ? pick_remembered(o, p, r, f, now, old) : pick_unknown(o, p, r, now, old);
 }
 
 static enum nlb_reason pick_slot(struct oracle *o, const struct oracle_packet *p,

@@ -308,14 +308,14 @@ static void test_open_stays(void **state _unused_)
 		run_step(&t, &(struct step){ACK, i, A, 0, 0});
 }
 
-/* The slots of a ring, all of them; USED is left out. */
+/* The slots of a ring, all of them, get this mode, and the backend if there is one with it. */
 static void set_mode(uint32_t svc, uint32_t mode)
 {
 	struct nlb_ring ring = xdp_world_fill()->services[svc].ring;
 	uint32_t *slot = xdp_world_fill()->slots + ring.base;
 
 	for (uint32_t i = 0; i < ring.size; i++)
-		slot[i] = mode | (slot[i] & NLB_SLOT_BACKEND);
+		slot[i] = mode & NLB_SLOT_BACKEND ? mode : mode | (slot[i] & NLB_SLOT_BACKEND);
 }
 
 static bool is_used(uint32_t svc)
@@ -352,6 +352,8 @@ static void test_linger(void **state _unused_)
 	run_step(&t, &(struct step){SYN, 1, A, 0, 0});
 	run_step(&t, &(struct step){ACK, 1, A, 0, 0});
 	set_mode(svc, NLB_SLOT_RECENT);
+	/* What the slot did by itself is not remembered any more. */
+	run_step(&t, &(struct step){ACK, 2, B, EVENT(FLOW_OLD), OLD});
 }
 
 /* STABLE: not even a flow that is remembered is looked up. */
@@ -389,12 +391,34 @@ static void test_gone(void **state _unused_)
 	set_mode(svc, NLB_SLOT_RECENT);
 }
 
+/*
+ * The same where the slot changed since: it may be a later flow with these addresses and
+ * ports, which began with the backend before. It goes there, and stays there.
+ */
+static void test_gone_reused(void **state _unused_)
+{
+	static const struct test_case t = {.port = 130};
+	uint32_t svc = xdp_world_service(1, IPPROTO_TCP, 130);
+	struct nlb_gone_key key = {svc, xdp_world_member(A)};
+	int fd = bpf_map__fd(xdp_world_skel()->maps.nlb_gone);
+
+	xdp_maps_forget(xdp_world_fill());
+	run_step(&t, &(struct step)NEW(1));
+	set_mode(svc, NLB_SLOT_RECENT | xdp_world_member(D));
+	assert_int_equal(bpf_map_update_elem(fd, &key, &svc, BPF_ANY), 0);
+	run_step(&t, &(struct step){ACK, 1, B, EVENT(FLOW_GONE) | EVENT(FLOW_OLD), OLD});
+	run_step(&t, &(struct step){ACK, 1, B, EVENT(FLOW_HIT), FLOW});
+	assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
+	set_mode(svc, NLB_SLOT_RECENT | xdp_world_member(A));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest more[] = {
-		cmocka_unit_test(test_idle),	   cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_open_stays), cmocka_unit_test(test_linger),
-		cmocka_unit_test(test_stable),	   cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_idle),	    cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_open_stays),  cmocka_unit_test(test_linger),
+		cmocka_unit_test(test_stable),	    cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_gone_reused),
 	};
 	static struct CMUnitTest tests[ARRAY_SIZE(cases) + ARRAY_SIZE(more)];
 
