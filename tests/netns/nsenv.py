@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -97,3 +98,28 @@ def skip_all(reason):
     """Says that nothing of this file can be tested here, and why; returns the exit status."""
     print(f"1..0 # SKIP {reason}")
     return 0
+
+
+def run_scenario(planned, make_world, scenario):
+    """
+    Runs scenario(tap, world) in a mount namespace of its own (the program starts itself
+    again in one), and cleans up whatever comes; returns the exit status. A world has
+    show_logs() and close().
+    """
+    if os.geteuid() != 0:
+        return skip_all("needs root")
+    if "NLB_OWN_MOUNTS" not in os.environ:
+        os.environ["NLB_OWN_MOUNTS"] = "1"
+        os.execvp("unshare", ["unshare", "-m", "--propagation", "slave", sys.executable, *sys.argv])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    tap, world = Tap(planned), make_world()
+    try:
+        scenario(tap, world)
+        if tap.failed:
+            world.show_logs()
+    except subprocess.CalledProcessError as err:
+        print(f"Bail out! {err}: {err.output}")
+        return 1
+    finally:
+        world.close()
+    return 1 if tap.failed else 0

@@ -9,15 +9,12 @@ flood of SYNs comes: a connection ends with its own backend, and with nothing el
 import json
 import os
 import random
-import signal
 import socket
 import socketserver
-import subprocess
 import sys
-import threading
 
 import test_datapath as dp
-from nsenv import Api, Tap, kill_all, skip_all, wait_for
+from nsenv import kill_all, run_scenario, wait_for
 
 VIP = dp.VIPS["4in4"][0]
 BE1, BE2 = (dp.addr(host, 4) for host in (dp.BE1, dp.BE2))
@@ -101,11 +98,7 @@ def client():
 class World(dp.World):
     """The same hosts, with other servers and one service whose backends change."""
 
-    def start(self, host, role, **kwargs):
-        args = ["ip", "netns", "exec", host, sys.executable, os.path.abspath(__file__), role, host]
-        process = subprocess.Popen(args, **kwargs)
-        self.processes.append(process)
-        return process
+    script = os.path.abspath(__file__)
 
     def backends(self, revision, *backends):
         """The scheduler's list, with these backends: address, weight, admin state."""
@@ -121,32 +114,27 @@ class World(dp.World):
             json.dump({"revision": revision, "vips": [vip]}, out)
         os.rename(path + ".new", path)
 
-    def get(self, path):
-        api = Api(self.path("a.sock"))
-        api.request("GET", path)
-        return json.loads(api.getresponse().read())
-
     def serving(self, *backends):
         """True when the live ring is proven and has new flows for these backends only."""
         try:
-            port = self.get(f"/v1/vips/{VIP}/ports/tcp/{PORT}")
+            port = self.fetch(f"/v1/vips/{VIP}/ports/tcp/{PORT}")
             if port["ring"]["state"] != "proven" or port["enabled"] != len(backends):
                 return False
             found = set()
             for sport in range(50000, 50032):
                 query = f"src=198.51.100.9&sport={sport}&vip={VIP}&dport={PORT}&protocol=tcp"
-                found.add(self.get("/v1/route?" + query).get("backend"))
+                found.add(self.fetch("/v1/route?" + query).get("backend"))
             return found == set(backends)
         except (OSError, ValueError, LookupError):
             return False
 
     def events(self):
-        return self.get("/v1/stats")["events"]
+        return self.fetch("/v1/stats")["events"]
 
 
 def wait_serving(tap, world, what, *backends):
     done = wait_for(lambda: world.serving(*backends))
-    return tap.result(what, done, world.get(f"/v1/vips/{VIP}"))
+    return tap.result(what, done, world.fetch(f"/v1/vips/{VIP}"))
 
 
 def hosts(answers):
@@ -199,30 +187,10 @@ def scenario(tap, world):
     tap.equal("as do the new ones", hosts(world.ask("ask", "new")), [dp.BE2])
 
 
-def main():
-    if os.geteuid() != 0:
-        return skip_all("needs root")
-    if "NLB_OWN_MOUNTS" not in os.environ:
-        os.environ["NLB_OWN_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "-m", "--propagation", "slave", sys.executable, *sys.argv])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    tap, world = Tap(20), World()
-    try:
-        scenario(tap, world)
-        if tap.failed:
-            world.show_logs()
-    except subprocess.CalledProcessError as err:
-        print(f"Bail out! {err}: {err.output}")
-        return 1
-    finally:
-        world.close()
-    return 1 if tap.failed else 0
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         serve()
     elif sys.argv[1:2] == ["client"]:
         client()
     else:
-        sys.exit(main())
+        sys.exit(run_scenario(20, World, scenario))

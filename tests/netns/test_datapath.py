@@ -17,7 +17,6 @@ import http.server
 import json
 import os
 import shutil
-import signal
 import socket
 import socketserver
 import subprocess
@@ -25,7 +24,7 @@ import sys
 import tempfile
 import threading
 
-from nsenv import AGENT, BUILD, Api, Tap, inside, kill_all, run, skip_all, wait_for
+from nsenv import AGENT, BUILD, Api, inside, kill_all, run, run_scenario, wait_for
 
 TAG = f"nlbdp{os.getpid()}"
 CLIENT, ROUTER, LB, BE1, BE2 = HOSTS = [TAG + h for h in ("cl", "rt", "lb", "b1", "b2")]
@@ -158,6 +157,9 @@ def datagram(vip):
 class World:
     """The five hosts, and the processes on them."""
 
+    vips = [vip for vip, _ in VIPS.values()]
+    script = os.path.abspath(__file__)  # of the processes, by their roles
+
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="dp", dir=BUILD)
         self.processes = []
@@ -202,7 +204,7 @@ class World:
             inside(ROUTER, "ip", "route", "add", vip, "via", addr(LB, family))
 
     def start(self, host, role, **kwargs):
-        args = ["ip", "netns", "exec", host, sys.executable, os.path.abspath(__file__), role, host]
+        args = ["ip", "netns", "exec", host, sys.executable, self.script, role, host]
         process = subprocess.Popen(args, **kwargs)
         self.processes.append(process)
         return process
@@ -278,15 +280,16 @@ socket = {self.path("a.sock")}
         kill_all(LB)
         self.agent.wait()
 
+    def fetch(self, path):
+        """What the agent's API says."""
+        api = Api(self.path("a.sock"))
+        api.request("GET", path)
+        return json.loads(api.getresponse().read())
+
     def ready(self):
         """True when every VIP is proven."""
         try:
-            for vip, _ in VIPS.values():
-                api = Api(self.path("a.sock"))
-                api.request("GET", "/v1/vips/" + vip)
-                if not json.loads(api.getresponse().read())["ready"]:
-                    return False
-            return True
+            return all(self.fetch("/v1/vips/" + vip)["ready"] for vip in self.vips)
         except (OSError, http.client.HTTPException, ValueError, LookupError):
             return False
 
@@ -365,30 +368,10 @@ def scenario(tap, world):
     agent_under_traffic(tap, world)
 
 
-def main():
-    if os.geteuid() != 0:
-        return skip_all("needs root")
-    if "NLB_OWN_MOUNTS" not in os.environ:
-        os.environ["NLB_OWN_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "-m", "--propagation", "slave", sys.executable, *sys.argv])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    tap, world = Tap(2 + 4 * len(VIPS) + 5), World()
-    try:
-        scenario(tap, world)
-        if tap.failed:
-            world.show_logs()
-    except subprocess.CalledProcessError as err:
-        print(f"Bail out! {err}: {err.output}")
-        return 1
-    finally:
-        world.close()
-    return 1 if tap.failed else 0
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         serve()
     elif sys.argv[1:2] == ["client"]:
         client()
     else:
-        sys.exit(main())
+        sys.exit(run_scenario(2 + 4 * len(VIPS) + 5, World, scenario))

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 import test_datapath as dp
-from nsenv import NLBCTL, Tap, inside, kill_all, skip_all, wait_for
+from nsenv import NLBCTL, inside, kill_all, run_scenario, wait_for
 
 PORTS = range(50000, 50012)
 VIP = dp.VIPS["4in4"][0]
@@ -227,28 +227,8 @@ def scenario(tap, world):
     ends(tap, world)
 
 
-def main():
-    if os.geteuid() != 0:
-        return skip_all("needs root")
-    if "NLB_OWN_MOUNTS" not in os.environ:
-        os.environ["NLB_OWN_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "-m", "--propagation", "slave", sys.executable, *sys.argv])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    tap, world = Tap(1 + 2 * len(dp.VIPS) + 3 + 5 + 8 + 3), World()
-    try:
-        scenario(tap, world)
-        if tap.failed:
-            world.show_logs()
-    except subprocess.CalledProcessError as err:
-        print(f"Bail out! {err}: {err.output}")
-        return 1
-    finally:
-        world.close()
-    return 1 if tap.failed else 0
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["flows"]:
         flows(*sys.argv[2:])
     else:
-        sys.exit(main())
+        sys.exit(run_scenario(1 + 2 * len(dp.VIPS) + 3 + 5 + 8 + 3, World, scenario))
