@@ -45,6 +45,19 @@ NLB_INLINE int nlb_is_vip(const struct nlb_vip *vip, const struct nlb_ip *addr, 
 	return w[0] == addr->w[0] && w[1] == addr->w[1] && vip->plen == plen;
 }
 
+/* The i-th entry of both buckets: its number if the tag fits; 0: it does not. */
+NLB_INLINE __u32 nlb_dir_at(void *dir, __u64 hash, __u32 mask, int i)
+{
+	__u32 at = (__u32)(i < NLB_BUCKET_ENTRIES ? hash : hash >> 16) & mask;
+	const struct nlb_bucket *b = bpf_map_lookup_elem(dir, &at);
+	__u64 entry;
+
+	if (!b)
+		return 0;
+	entry = *(const volatile __u64 *)&b->entry[i % NLB_BUCKET_ENTRIES];
+	return entry >> 32 == nlb_dir_tag(hash) ? (__u32)entry : 0;
+}
+
 /*
  * Two keys of the same tag in the same bucket (once in 2^32): every entry is
  * compared. Done for no packet that is not one of these. These are global
@@ -56,23 +69,11 @@ __noinline __u32 nlb_vip_search(__u64 w0, __u64 w1, __u32 plen)
 	struct nlb_ip addr = {{w0, w1}};
 	__u64 hash = nlb_dir_vip(bpf_be64_to_cpu(w0), bpf_be64_to_cpu(w1), plen);
 
-	if (!cfg)
-		return 0;
-	for (int i = 0; i < 2 * NLB_BUCKET_ENTRIES; i++) {
-		__u32 at = (__u32)(i < NLB_BUCKET_ENTRIES ? hash : hash >> 16) & cfg->vip_mask;
-		const struct nlb_bucket *b = bpf_map_lookup_elem(&nlb_vip_dir, &at);
-		const struct nlb_vip *vip;
-		__u64 entry;
-		__u32 number;
+	for (int i = 0; cfg && i < 2 * NLB_BUCKET_ENTRIES; i++) {
+		__u32 number = nlb_dir_at(&nlb_vip_dir, hash, cfg->vip_mask, i);
+		const struct nlb_vip *vip = bpf_map_lookup_elem(&nlb_vips, &number);
 
-		if (!b)
-			return 0;
-		entry = *(const volatile __u64 *)&b->entry[i % NLB_BUCKET_ENTRIES];
-		number = (__u32)entry;
-		if (entry >> 32 != nlb_dir_tag(hash))
-			continue;
-		vip = bpf_map_lookup_elem(&nlb_vips, &number);
-		if (vip && nlb_is_vip(vip, &addr, plen))
+		if (number && vip && nlb_is_vip(vip, &addr, plen))
 			return number;
 	}
 	return 0;
@@ -83,23 +84,11 @@ __noinline __u32 nlb_svc_search(__u64 key)
 	const struct nlb_config *cfg = nlb_config_get();
 	__u64 hash = nlb_dir_svc(key);
 
-	if (!cfg)
-		return 0;
-	for (int i = 0; i < 2 * NLB_BUCKET_ENTRIES; i++) {
-		__u32 at = (__u32)(i < NLB_BUCKET_ENTRIES ? hash : hash >> 16) & cfg->svc_mask;
-		const struct nlb_bucket *b = bpf_map_lookup_elem(&nlb_svc_dir, &at);
-		const struct nlb_service *svc;
-		__u64 entry;
-		__u32 number;
+	for (int i = 0; cfg && i < 2 * NLB_BUCKET_ENTRIES; i++) {
+		__u32 number = nlb_dir_at(&nlb_svc_dir, hash, cfg->svc_mask, i);
+		const struct nlb_service *svc = bpf_map_lookup_elem(&nlb_services, &number);
 
-		if (!b)
-			return 0;
-		entry = *(const volatile __u64 *)&b->entry[i % NLB_BUCKET_ENTRIES];
-		number = (__u32)entry;
-		if (entry >> 32 != nlb_dir_tag(hash))
-			continue;
-		svc = bpf_map_lookup_elem(&nlb_services, &number);
-		if (svc && svc->key == key)
+		if (number && svc && svc->key == key)
 			return number;
 	}
 	return 0;
