@@ -34,13 +34,17 @@ NLB_INLINE __u32 nlb_flow_age(__u64 word, __u32 tick)
 	return (tick - NLB_FLOW_TICK(word)) & (NLB_FLOW_TICKS - 1);
 }
 
-/* An entry of which a new one may take the place. */
+/* Free, or of a flow that is forgotten. */
 NLB_INLINE int nlb_flow_over(__u64 word, const struct nlb_flow *f)
 {
-	__u32 age = nlb_flow_age(word, f->tick);
+	return !word || nlb_flow_age(word, f->tick) >= f->idle;
+}
 
-	return !word || age >= f->idle ||
-	       (NLB_FLOW_CLASS(word) == NLB_FLOW_SYN && age >= NLB_FLOW_SYN_TICKS);
+/* A SYN that nothing followed: its entry is given up for a flow that finds no other. */
+NLB_INLINE int nlb_flow_stalled(__u64 word, const struct nlb_flow *f)
+{
+	return NLB_FLOW_CLASS(word) == NLB_FLOW_SYN &&
+	       nlb_flow_age(word, f->tick) >= NLB_FLOW_SYN_TICKS;
 }
 
 /* Where the flow is in the bucket; -1: it is not. An entry that is over does not count. */
@@ -64,7 +68,7 @@ NLB_INLINE int nlb_flow_at(const struct nlb_flow_bucket *b, const struct nlb_flo
 /* A place for a new entry; -1: there is none. */
 NLB_INLINE int nlb_flow_room(const struct nlb_flow_bucket *b, const struct nlb_flow *f)
 {
-	int at = -1;
+	int at = -1, stalled = -1;
 
 	NLB_UNROLL
 	for (int i = 0; i < NLB_FLOW_WAYS; i++) {
@@ -72,8 +76,10 @@ NLB_INLINE int nlb_flow_room(const struct nlb_flow_bucket *b, const struct nlb_f
 
 		if (nlb_flow_over(word, f))
 			at = i;
+		else if (nlb_flow_stalled(word, f))
+			stalled = i;
 	}
-	return at;
+	return at < 0 ? stalled : at;
 }
 
 NLB_INLINE void nlb_flow_put(struct nlb_flow_bucket *b, int at, __u64 word)

@@ -291,6 +291,21 @@ static void test_flood(void **state _unused_)
 	run_step(&t, FLOW_HIT);
 }
 
+/* While there is room, a SYN that waits for its flow to go on is not given up. */
+static void test_slow_start(void **state _unused_)
+{
+	static const struct test_case t = {.port = 130};
+
+	xdp_maps_forget(xdp_world_fill());
+	for (uint16_t i = 1; i <= 4; i++)
+		run_step(&t, &(struct step)NEW(i));
+	age(NLB_FLOW_SYN_TICKS + 1);
+	for (uint16_t i = 5; i <= 8; i++)
+		run_step(&t, &(struct step)NEW(i));
+	for (uint16_t i = 1; i <= 8; i++)
+		run_step(&t, &(struct step){ACK, i, A, 0, 0});
+}
+
 /* Once a flow went on after its SYN, a flood cannot take its place. */
 static void test_open_stays(void **state _unused_)
 {
@@ -415,10 +430,10 @@ static void test_gone_reused(void **state _unused_)
 int main(void)
 {
 	static const struct CMUnitTest more[] = {
-		cmocka_unit_test(test_idle),	    cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_open_stays),  cmocka_unit_test(test_linger),
-		cmocka_unit_test(test_stable),	    cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_gone_reused),
+		cmocka_unit_test(test_idle),	   cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_slow_start), cmocka_unit_test(test_open_stays),
+		cmocka_unit_test(test_linger),	   cmocka_unit_test(test_stable),
+		cmocka_unit_test(test_gone),	   cmocka_unit_test(test_gone_reused),
 	};
 	static struct CMUnitTest tests[ARRAY_SIZE(cases) + ARRAY_SIZE(more)];
 
