@@ -22,7 +22,7 @@
 
 #include "xdp_maps.h"
 
-#define ORACLE_FRAME_MAX 4608
+#define ORACLE_FRAME_MAX 9900
 #define ORACLE_FRAGMENTS 64
 
 /* The kernel's answer for a backend whose hop is not known. */

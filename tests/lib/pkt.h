@@ -27,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PKT_MAX	   4096
+#define PKT_MAX	   9600
 #define PKT_LAYERS 32
 
 enum pkt_kind {

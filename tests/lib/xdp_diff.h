@@ -16,7 +16,7 @@
 
 /* What BPF_PROG_TEST_RUN takes. */
 #define XDP_DIFF_FRAME_MIN 14u
-#define XDP_DIFF_FRAME_MAX 3400u
+#define XDP_DIFF_FRAME_MAX 9500u
 
 /*
  * A sequence, as it lies in a file of the corpus: a byte of options, then
