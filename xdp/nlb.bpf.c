@@ -62,7 +62,7 @@ __noinline int nlb_choose(struct xdp_md *ctx)
 		any.protocol = 0;
 		pkt->hash = nlb_flow_hash(&any);
 	}
-	run->opens = !pkt->quoted && (pkt->tcp_flags & (NLB_TCP_SYN | NLB_TCP_ACK)) == NLB_TCP_SYN;
+	run->opens = !pkt->quoted && nlb_tcp_opens(pkt->tcp_flags);
 	return nlb_pick(svc, pkt, run, 0);
 }
 
@@ -141,7 +141,7 @@ NLB_INLINE enum nlb_reason nlb_straight(struct xdp_md *ctx, const struct nlb_pac
 			   cfg->svc_mask, &run->service);
 	if (!svc || svc->flags || pkt->ttl <= 1)
 		return NLB_R_SLOW;
-	run->opens = (pkt->tcp_flags & (NLB_TCP_SYN | NLB_TCP_ACK)) == NLB_TCP_SYN;
+	run->opens = (__u8)nlb_tcp_opens(pkt->tcp_flags);
 	r = nlb_pick(svc, pkt, run, 1);
 	return r == NLB_R_TX ? nlb_send(ctx, pkt, run) : r;
 }

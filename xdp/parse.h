@@ -44,6 +44,12 @@ NLB_INLINE __u16 nlb_dport(__u32 ports)
 #endif
 }
 
+/* A SYN; one that is a RST as well is nobody's wish for a connection. */
+NLB_INLINE int nlb_tcp_opens(__u8 flags)
+{
+	return (flags & (NLB_TCP_SYN | NLB_TCP_ACK | NLB_TCP_RST)) == NLB_TCP_SYN;
+}
+
 /* The hash by which the flow's slot is found. */
 NLB_INLINE __u32 nlb_flow_hash(const struct nlb_packet *pkt)
 {

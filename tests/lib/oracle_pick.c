@@ -278,6 +278,7 @@ enum nlb_reason oracle_pick(struct oracle *o, struct oracle_packet *p, struct or
 	}
 	if (svc->flags & NLB_SVC_F_AFFINITY)
 		p->hash = oracle_hash(p, true);
-	r->opens = p->protocol == IPPROTO_TCP && !p->quoted && (p->tcp_flags & (SYN | ACK)) == SYN;
+	r->opens = p->protocol == IPPROTO_TCP && !p->quoted &&
+		   (p->tcp_flags & (SYN | ACK | RST)) == SYN;
 	return pick_slot(o, p, r, svc->ring);
 }

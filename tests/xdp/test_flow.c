@@ -92,6 +92,7 @@ static const struct test_case cases[] = {
 	 130,
 	 false,
 	 {{ACK, 1, B, EVENT(FLOW_OLD), OLD}, {RST, 1, B, EVENT(FLOW_HIT), FLOW}}},
+	{"a SYN that is a RST as well opens nothing", 130, false, {{SYN | RST, 1, B, 0, OLD}}},
 	{"ports used again",
 	 130,
 	 false,
@@ -214,7 +215,7 @@ static void run_step(const struct test_case *t, const struct step *s)
 				 .service = xdp_world_service(vip, protocol, t->port),
 				 .backend = b,
 				 .len = p.len - ETH_HLEN,
-				 .opens = s->flags & SYN && !(s->flags & ACK),
+				 .opens = s->flags & SYN && !(s->flags & (ACK | RST)),
 				 .events = s->events,
 				 .flags = s->ask,
 				 .out = b ? &expected : NULL,
@@ -381,6 +382,7 @@ static void test_stable(void **state _unused_)
 	run_step(&t, FLOW_1);
 	set_mode(svc, NLB_SLOT_STABLE);
 	run_step(&t, &(struct step){ACK, 1, A, 0, 0});
+	run_step(&t, &(struct step){SYN, 2, A, 0, 0});
 	assert_false(is_used(svc));
 	set_mode(svc, NLB_SLOT_RECENT);
 	run_step(&t, FLOW_HIT);
