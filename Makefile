@@ -27,6 +27,7 @@ MAKEFLAGS += --no-builtin-rules
 include mk/c.mk
 include mk/frr.mk
 include mk/test.mk
+include mk/kernels.mk
 include mk/lint.mk
 include mk/demo.mk
 include mk/bench.mk
@@ -41,7 +42,8 @@ setup: ## install packages, build FRR and libyang below build/ (a second run tak
 	$(Q)scripts/setup.sh
 
 clean: ## remove what is built from our sources; FRR stays
-	$(Q)rm -rf $(BUILD)/agent $(BUILD)/xdp $(BUILD)/asan $(BUILD)/tests $(BUILD)/results $(BUILD)/bench $(BUILD)/lint $(BUILD)/fuzz
+	$(Q)rm -rf $(BUILD)/agent $(BUILD)/xdp $(BUILD)/asan $(BUILD)/tests $(BUILD)/results $(BUILD)/bench $(BUILD)/lint \
+		$(BUILD)/fuzz $(BUILD)/by $(BUILD)/plain
 
 distclean: ## remove build/ altogether
 	$(Q)rm -rf $(BUILD)

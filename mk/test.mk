@@ -18,7 +18,7 @@ SUITE	 := $(PYTHON) scripts/suite.py
 ##@ Testing
 test: setup agent xdp nlbd ## all suites, then the line "N passed, N failed, N skipped"
 	$(Q)rm -rf $(BUILD)/results
-	$(Q)status=0; for s in check check-bpf check-net check-graft check-nlbd topotest topotest-upstream; do \
+	$(Q)status=0; for s in check check-bpf test-compilers check-net check-graft check-nlbd topotest topotest-upstream; do \
 		$(MAKE) -j$$(nproc) --no-print-directory $$s || status=1; done; \
 		$(SUITE) total || status=1; exit $$status
 

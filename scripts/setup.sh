@@ -7,6 +7,7 @@
 #
 #   setup.sh            all steps; those that are done are skipped
 #   setup.sh packages   packages, user and groups only
+#   setup.sh packages-kernels  what boots other kernels (make test-kernels)
 #   setup.sh nlbd       lay our FRR side in again, build and install what it touches
 #
 # A step is done when its stamp in build/stamp/ holds the digest of what went into it, so
@@ -14,6 +15,8 @@
 set -euo pipefail
 umask 022
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/debian.sh
+. scripts/debian.sh
 
 readonly FRR_VERSION=10.3
 readonly FRR_SUITE=trixie
@@ -80,25 +83,31 @@ missing_packages() {
 		<(printf '%s\n' "$@" | sort -u)
 }
 
-packages() {
+# install_list NAME: the packages of scripts/NAME.txt.
+install_list() {
 	local wanted missing digest
-	digest=$(sha256sum <scripts/packages.txt)
-	if ! done_already packages "$digest"; then
-		mapfile -t wanted < <(sed 's/#.*//' scripts/packages.txt | xargs -n 1)
-		mapfile -t missing < <(missing_packages "${wanted[@]}")
-		if [ "${#missing[@]}" -gt 0 ]; then
-			[ "$(id -u)" = 0 ] || die "not root, and these packages are missing: ${missing[*]}"
-			export DEBIAN_FRONTEND=noninteractive
-			run apt-update "reading package lists" apt-get update
-			# Debian 13's own libyang will do; Debian 12's is too old.
-			if apt_has libyang-dev "$LIBYANG_MIN"; then
-				missing+=(libyang-dev libyang3-tools)
-			fi
-			run apt "installing ${#missing[@]} packages" \
-				apt-get install -y --no-install-recommends "${missing[@]}"
-		fi
-		finish packages "$digest"
+	digest=$(sha256sum <"scripts/$1.txt")
+	if done_already "$1" "$digest"; then
+		return
 	fi
+	mapfile -t wanted < <(sed 's/#.*//' "scripts/$1.txt" | xargs -n 1)
+	mapfile -t missing < <(missing_packages "${wanted[@]}")
+	if [ "${#missing[@]}" -gt 0 ]; then
+		[ "$(id -u)" = 0 ] || die "not root, and these packages are missing: ${missing[*]}"
+		export DEBIAN_FRONTEND=noninteractive
+		run apt-update "reading package lists" apt-get update
+		# Debian 13's own libyang will do; Debian 12's is too old.
+		if [ "$1" = packages ] && apt_has libyang-dev "$LIBYANG_MIN"; then
+			missing+=(libyang-dev libyang3-tools)
+		fi
+		run apt "installing ${#missing[@]} packages" \
+			apt-get install -y --no-install-recommends "${missing[@]}"
+	fi
+	finish "$1" "$digest"
+}
+
+packages() {
+	install_list packages
 	getent group frr >/dev/null || groupadd --system frr
 	getent group frrvty >/dev/null || groupadd --system frrvty
 	getent passwd frr >/dev/null || useradd --system --no-create-home --home-dir /nonexistent \
@@ -107,47 +116,10 @@ packages() {
 
 # ---- sources ----
 
-# The machine's own mirror: the first URI that serves this very release.
-mirror() {
-	local codename
-	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-	{
-		awk -v suite="$codename" '
-			/^URIs:/ {uri = $2}
-			/^Suites:/ {for (i = 2; i <= NF; i++) if ($i == suite) found = 1}
-			/^$/ {if (found && uri) print uri; uri = ""; found = 0}
-			END {if (found && uri) print uri}' \
-			/etc/apt/sources.list.d/*.sources 2>/dev/null || true
-		sed -n "s/^deb  *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\)  *$codename  *.*/\2/p" \
-			/etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null || true
-	} | head -n 1
-}
-
-# Downloads source packages through an apt configuration of our own, so that the
-# machine's sources stay as they are.
+# Downloads source packages.
 fetch() {
-	local uri apt=$src/apt
-	uri=$(mirror)
-	[ -n "$uri" ] || die "no Debian mirror found in the machine's own apt sources"
-	mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial"
-	cat >"$apt/parts/nlb.sources" <<-END
-		Types: deb-src
-		URIs: $uri
-		Suites: $FRR_SUITE
-		Components: main
-		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-	END
-	set -- -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt/parts" \
-		-o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt/cache" \
-		-o APT::Sandbox::User=root -- "$@"
-	local options=()
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	apt-get "${options[@]}" update
-	(cd "$src" && apt-get "${options[@]}" source --download-only "$@")
+	debian_open "$src/apt" deb-src "$FRR_SUITE" &&
+		(cd "$src" && apt-get "${debian_apt[@]}" source --download-only "$@")
 }
 
 # The one .dsc of a source package, which must be of the version we graft onto.
@@ -286,6 +258,9 @@ frr() {
 case ${1:-all} in
 packages)
 	packages
+	;;
+packages-kernels)
+	install_list packages-kernels
 	;;
 nlbd)
 	frr
