@@ -32,6 +32,7 @@ include mk/lint.mk
 include mk/demo.mk
 include mk/bench.mk
 include mk/fuzz.mk
+include mk/traffic.mk
 
 .PHONY: all help setup clean distclean
 
