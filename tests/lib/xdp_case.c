@@ -127,6 +127,10 @@ void xdp_case_run(const struct pkt *in, const struct xdp_case *want)
 
 	xdp_world_due(want->drained ? UINT64_MAX / 2 : 0);
 	if (want->no_room) {
+		if (!xdp_world_takes(XDP_WORLD_NO_ROOM)) {
+			print_message("# needs more than 32 bytes of metadata\n");
+			skip();
+		}
 		check_counted(in, want, ifname, XDP_WORLD_NO_ROOM);
 		return;
 	}

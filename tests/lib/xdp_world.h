@@ -69,6 +69,9 @@ enum xdp_world_meta {
 	XDP_WORLD_NO_ROOM, /* so much metadata that no header fits any more */
 };
 
+/* Whether the kernel has it: some take 32 bytes of metadata at most (6.1). */
+bool xdp_world_takes(enum xdp_world_meta meta);
+
 /* Builds all of it. False: the machine does not allow it, skip. Else never fails. */
 bool xdp_world_up(void);
 

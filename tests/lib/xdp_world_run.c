@@ -12,8 +12,8 @@
 
 #define META_BIG 212 /* of the 256 bytes of headroom; the kernel takes 40 for itself */
 
-void xdp_world_run_frame(const uint8_t *frame, size_t frame_len, uint32_t ifindex,
-			 enum xdp_world_meta meta, struct xdp_world_result *ret)
+static int run_frame(const uint8_t *frame, size_t frame_len, uint32_t ifindex,
+		     enum xdp_world_meta meta, struct xdp_world_result *ret)
 {
 	static const size_t meta_len[] = {
 		[XDP_WORLD_PLAIN] = 0,
@@ -32,17 +32,34 @@ void xdp_world_run_frame(const uint8_t *frame, size_t frame_len, uint32_t ifinde
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = (uint32_t)len,
 		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
 		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+	int r;
 
 	memset(in, 0xa5, skip);
 	if (meta == XDP_WORLD_ASK || meta == XDP_WORLD_BAD_ASK)
 		memcpy(in, &ask, sizeof(ask));
 	memcpy(in + skip, frame, frame_len);
-	xdp_world_must(bpf_prog_test_run_opts(bpf_program__fd(xdp_world_skel()->progs.nlb), &opts),
-		       "test run");
+	r = bpf_prog_test_run_opts(bpf_program__fd(xdp_world_skel()->progs.nlb), &opts);
+	if (r < 0)
+		return r;
 	ret->verdict = opts.retval;
 	ret->len = opts.data_size_out - (uint32_t)skip;
 	memcpy(&ret->ask, out, sizeof(ret->ask));
 	memcpy(ret->data, out + skip, ret->len);
+	return 0;
+}
+
+void xdp_world_run_frame(const uint8_t *frame, size_t frame_len, uint32_t ifindex,
+			 enum xdp_world_meta meta, struct xdp_world_result *ret)
+{
+	xdp_world_must(run_frame(frame, frame_len, ifindex, meta, ret), "test run");
+}
+
+bool xdp_world_takes(enum xdp_world_meta meta)
+{
+	static const uint8_t not_ip[64];
+	static struct xdp_world_result r;
+
+	return run_frame(not_ip, sizeof(not_ip), if_nametoindex("in0"), meta, &r) == 0;
 }
 
 void xdp_world_run(const struct pkt *p, const char *ifname, enum xdp_world_meta meta,
