@@ -18,4 +18,6 @@ $(TRAFFIC): $(TRAFFIC_OBJ)
 	$(say) LD $@
 	$(Q)$(CC) -o $@ $^ -lbpf -lelf -lz
 
+check-net: $(TRAFFIC)
+
 bench-build: $(BUILD)/bench/traffic/traffic.bpf.o $(TRAFFIC)

@@ -97,7 +97,8 @@ static int make_frame(uint8_t *frame, const struct traffic_target *t, const uint
 	tcp->source = htons((uint16_t)(FIRST_PORT + flow));
 	tcp->dest = htons(t->port);
 	tcp->doff = sizeof(*tcp) / 4;
-	tcp->ack = 1;
+	tcp->syn = t->syn;
+	tcp->ack = !t->syn;
 	tcp->window = htons(1024);
 	if (v4) {
 		*ip4 = (struct iphdr){.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP};

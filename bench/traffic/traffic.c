@@ -9,7 +9,7 @@
 
 static const char usage[] =
 	"traffic count INTERFACE VIP\n"
-	"traffic send [--flows N] [--size BYTES] [--port N] [--cpu N] INTERFACE MAC SOURCE VIP\n";
+	"traffic send [--flows N] [--size BYTES] [--port N] [--cpu N] [--syn] INTERFACE MAC SOURCE VIP\n";
 
 static uint32_t number(const char *text)
 {
@@ -26,11 +26,9 @@ static uint32_t number(const char *text)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"flows", required_argument, NULL, 'f'},
-		{"size", required_argument, NULL, 's'},
-		{"port", required_argument, NULL, 'p'},
-		{"cpu", required_argument, NULL, 'c'},
-		{},
+		{"flows", required_argument, NULL, 'f'}, {"size", required_argument, NULL, 's'},
+		{"port", required_argument, NULL, 'p'},	 {"cpu", required_argument, NULL, 'c'},
+		{"syn", no_argument, NULL, 'S'},	 {},
 	};
 	struct traffic_target t = {.port = 80, .flows = 4096, .size = 60, .cpu = -1};
 	int opt, r;
@@ -49,6 +47,9 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			t.cpu = (int)number(optarg);
+			break;
+		case 'S':
+			t.syn = true;
 			break;
 		default:
 			fputs(usage, stderr);

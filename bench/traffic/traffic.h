@@ -8,6 +8,7 @@
 #ifndef TRAFFIC_H
 #define TRAFFIC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct traffic_target {
@@ -19,6 +20,7 @@ struct traffic_target {
 	uint32_t flows; /* TCP packets with the ports from 1024 on, in turn */
 	uint32_t size;	/* of an IP packet */
 	int cpu;	/* -1: any */
+	bool syn;	/* SYNs, instead of ACKs */
 };
 
 /*

@@ -106,7 +106,7 @@ bpf-dir = {self.path("bpf")}/nlb
 max-vips = 64
 max-services = 64
 max-backends = 64
-ring-slots = 262144
+ring-slots = 1048576
 [nlbd]
 socket =
 [api]
@@ -126,6 +126,14 @@ socket = {self.path("a.sock")}
         except (OSError, http.client.HTTPException, ValueError, LookupError):
             return False
 
+    def admin(self, last, word):
+        """The operator's word on a backend: "down", or None to take it back. True: taken."""
+        api = Api(self.path("a.sock"))
+        change = {"address": address(self.net, last, self.family), "admin": word}
+        path = f"/v1/vips/{VIPS[self.family]}/ports/tcp/80/backends"
+        api.request("PATCH", path, json.dumps({"backends": [change]}))
+        return api.getresponse().status == 200
+
     def end(self, host, *args):
         """One end of the traffic."""
         process = subprocess.Popen(
@@ -137,16 +145,17 @@ socket = {self.path("a.sock")}
         self.ends.append(process)
         return process
 
-    def sender(self, cpu=None, flows=FLOWS):
-        """Another sender; several send the same flows."""
+    def sender(self, cpu=None, last=2, syn=False):
+        """Another sender; those of one source address send the same flows."""
         shown = subprocess.run(
             ["ip", "-n", self.lb, "-j", "link", "show", "dev", "eth0"],
             check=True,
             stdout=subprocess.PIPE,
         )
         mac = json.loads(shown.stdout)[0]["address"]
-        args = ["--flows", str(flows)] + ([] if cpu is None else ["--cpu", str(cpu)])
-        source = address(1, 2, self.family)
+        args = ["--flows", str(FLOWS)] + ([] if cpu is None else ["--cpu", str(cpu)])
+        args += ["--syn"] if syn else []
+        source = address(1, last, self.family)
         return self.end(self.client, "send", *args, "eth0", mac, source, VIPS[self.family])
 
     def up(self):
