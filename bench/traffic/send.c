@@ -10,6 +10,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <netinet/ether.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
@@ -87,11 +88,11 @@ static int make_frame(uint8_t *frame, const struct traffic_target *t, const uint
 	bool v4 = !strchr(t->vip, ':');
 	size_t head = v4 ? sizeof(*ip4) : sizeof(*ip6), len = t->size - head;
 	struct tcphdr *tcp = (struct tcphdr *)((uint8_t *)(eth + 1) + head);
-	uint8_t *m = eth->h_dest;
+	struct ether_addr to;
 
-	if (sscanf(t->mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", m, m + 1, m + 2, m + 3, m + 4, m + 5) !=
-	    6)
+	if (!ether_aton_r(t->mac, &to))
 		return -EINVAL;
+	memcpy(eth->h_dest, &to, ETH_ALEN);
 	memcpy(eth->h_source, own_mac, ETH_ALEN);
 	eth->h_proto = htons(v4 ? ETH_P_IP : ETH_P_IPV6);
 	tcp->source = htons((uint16_t)(FIRST_PORT + flow));
