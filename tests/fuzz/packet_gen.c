@@ -42,8 +42,9 @@ static const uint8_t tcp_flags[] = {0x02, 0x02, 0x10, 0x10, 0x12, 0x04,
 static const uint8_t ttls[] = {64, 64, 64, 64, 255, 2, 1, 0};
 static const uint16_t fragments[] = {0x2000, 0x2000, 0x2001, 0x0001, 0x00b9,
 				     0x4000, 0x8000, 0x1fff, 0xffff};
-static const uint16_t sizes[] = {0,   1,    2,	  7,	8,    100,  540,  541,	542,  560,
-				 580, 1240, 1260, 1261, 1459, 1520, 1540, 1541, 1580, 3000, 3400, 5000, 8900};
+static const uint16_t sizes[] = {0,    1,    2,	   7,	 8,    100,  540,  541,
+				 542,  560,  580,  1240, 1260, 1261, 1459, 1520,
+				 1540, 1541, 1580, 3000, 3400, 5000, 8900};
 static const uint8_t others[] = {0, 1, 2, 6, 17, 41, 43, 44, 47, 50, 51, 58, 59, 60, 132, 255};
 
 static bool chance(struct rnd *r, uint32_t one_in)
