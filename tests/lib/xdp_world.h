@@ -15,7 +15,7 @@
  *  5, 6	192.0.2.20, 2001:db8:f::20: TCP port 80, and all other ports of TCP and UDP
  *  7, 8, 9	100.64.0.0/16, 100.64.5.0/24, 100.64.5.7: TCP port 80, three backends
  *  10, 11, 12	2001:db8:a000::/36, 2001:db8:a000:5::/64, 2001:db8:a000:5::7: as well
- *  13, 14	198.18.0.0/29, 2001:db8:b000::8000:0/97: as well
+ *  13, 14, 15	198.18.0.0/29, 2001:db8:b000::8000:0/97, 2001:db8:c000:0:8000::/65: as well
  */
 #ifndef NLB_TESTS_XDP_WORLD_H
 #define NLB_TESTS_XDP_WORLD_H

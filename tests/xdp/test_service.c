@@ -68,6 +68,9 @@ static const struct test_case cases[] = {
 	{"an IPv6 host in both", "2001:db8:a000:5::7", "2001:db8:a000:5::7", TCP, 80, 80, C},
 	{"in an IPv6 prefix of more than 96 bits", "2001:db8:b000::8001:ffff",
 	 "2001:db8:b000::8000:0", TCP, 80, 80, B},
+	{"in an IPv6 prefix of 65 bits", "2001:db8:c000:0:8000::1", "2001:db8:c000:0:8000::", TCP,
+	 80, 80, C},
+	{"in its other half", "2001:db8:c000:0:7fff::1", NULL, TCP, 80, 0, NOBODY},
 	{"before that one", "2001:db8:b000::7fff:ffff", NULL, TCP, 80, 0, NOBODY},
 };
 
