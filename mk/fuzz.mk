@@ -16,9 +16,9 @@ FUZZ_SRC_model	 := tests/fuzz/fuzz_model.c $(filter agent/model%,$(AGENT_SRC)) \
 
 ##@ Fuzzing
 fuzz: $(FUZZ_BIN) ## each fuzzer for FUZZ_SECONDS (60); needs root for packets
-	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(FUZZ)/fuzz_packet
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_OUT=$(FUZZ) $(FUZZ)/fuzz_packet
 	$(Q)for f in $(FUZZ_PARSERS); do mkdir -p $(FUZZ)/corpus/$$f; \
-		$(FUZZ)/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+		$(FUZZ)/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
 		-artifact_prefix=$(FUZZ)/ $(FUZZ)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
 
 $(FUZZ)/fuzz_packet: $(BUILD)/asan/tests/fuzz/fuzz_packet.o $(BUILD)/asan/tests/fuzz/packet_gen.o \

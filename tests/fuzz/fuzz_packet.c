@@ -2,8 +2,8 @@
 /*
  * Fuzzes the loaded program against the oracle: sequences of generated packets, and
  * those of the corpus, as they are and spoilt, for FUZZ_SECONDS (60) of time. Any
- * difference is a failure; the sequence that led to it is written to a file, which
- * becomes part of the corpus when the fault is found (tests/xdp/test_fuzz_replay.c
+ * difference is a failure; the sequence that led to it is written to a file in
+ * FUZZ_OUT, which becomes part of the corpus when the fault is found (tests/xdp/test_fuzz_replay.c
  * replays that).
  *
  *	fuzz_packet			from the top of the tree
@@ -60,9 +60,12 @@ static int append(struct sequence *s, const struct pkt *p)
 
 static int report(const struct sequence *s, const char *err)
 {
-	char path[] = "fuzz-packet-XXXXXX";
-	_cleanup_close_ int fd = mkstemp(path);
+	const char *dir = getenv("FUZZ_OUT");
+	char path[256];
+	_cleanup_close_ int fd = -1;
 
+	snprintf(path, sizeof(path), "%s/fuzz-packet-XXXXXX", dir ? dir : ".");
+	fd = mkstemp(path);
 	fprintf(stderr, "%s\n", err);
 	if (fd < 0 || write(fd, s->bytes, s->len) != (ssize_t)s->len)
 		perror(path);
