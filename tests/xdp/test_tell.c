@@ -106,6 +106,9 @@ static const struct test_case cases[] = {
 	 NLB_R_TX_TOO_BIG, 1580},
 	{"too big, extension header", V6(.port = 112, .len = 1600, .extension = true),
 	 NLB_R_TX_TOO_BIG, 1560},
+	{"too big, in several buffers", DF(.port = 110, .len = 8000), NLB_R_TX_TOO_BIG, 1580},
+	{"too big, in several buffers, IPv6", V6(.port = 112, .len = 5001, .tags = 1),
+	 NLB_R_TX_TOO_BIG, 1560},
 	{"too big, to an Ethernet group", DF(.port = 110, .len = 1600, .to_group = true),
 	 NLB_R_TOO_BIG, 0},
 
