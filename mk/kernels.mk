@@ -9,6 +9,9 @@ BY	  := $(BUILD)/by
 # How many seconds a test program may take in a guest.
 GUEST_S	  := 240
 
+# The whole agent, too, with real packets over veth.
+GUEST_NET := tests/netns/test_datapath.py tests/netns/test_traffic.py
+
 PLAIN_SRC := $(wildcard tests/xdp/test_*.c tests/kernels/test_*.c)
 PLAIN_LIB := $(patsubst tests/lib/%.c,$(BUILD)/plain/lib/%.o,$(wildcard tests/lib/*.c))
 PLAIN_BIN := $(PLAIN_SRC:tests/%.c=$(BUILD)/plain/%)
@@ -48,11 +51,12 @@ test-compilers: $(BY_BUILD) ## the packet tests with the programs of clang 14 an
 setup-kernels: ## install what boots another kernel (qemu)
 	$(Q)scripts/setup.sh packages-kernels
 
-test-kernels: setup-kernels $(BY_BUILD) ## the same on the kernels of Debian 12 and 13, under qemu (3 min)
+test-kernels: setup-kernels $(BY_BUILD) agent xdp $(BUILD)/bench/traffic/traffic ## the same, and the agent, on the kernels of Debian 12 and 13, under qemu (10 min)
 	$(Q)status=0; for k in $(KERNELS); do \
 		guest=; for c in $(COMPILERS); do for t in $(PLAIN_RUN); do \
 			[ ! -x $(BY)/$$c/$$t ] || guest="$$guest $(GUEST_S) $(BY)/$$c $(BY)/$$c/$$t;"; \
 		done; done; \
+		for t in $(GUEST_NET); do guest="$$guest $(GUEST_S) $(BUILD) $$t;"; done; \
 		NLB_KERNEL=$$k NLB_GUEST="$$guest" $(SUITE) run kernel-$$k tests/kernels/boot.py || status=1; \
 	done; exit $$status
 

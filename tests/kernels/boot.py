@@ -76,7 +76,8 @@ def qemu(home):
         f"console=ttyS0 loglevel=4 panic=-1 no5lvl mitigations=off nlb.kernel={home} nlb.top={TOP}"
     )
     return subprocess.Popen(
-        [QEMU, "-smp", "2", "-m", "3G"]
+        # Whoever kills us kills it.
+        ["setpriv", "--pdeathsig", "KILL", QEMU, "-smp", "2", "-m", "3G"]
         + (["-accel", "kvm", "-cpu", "host"] if kvm() else ["-accel", "tcg", "-cpu", "max"])
         + ["-display", "none", "-monitor", "none", "-nodefaults", "-no-reboot", "-nic", "none"]
         + ["-serial", f"file:{home}/console.log", "-serial", "stdio"]
