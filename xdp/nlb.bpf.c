@@ -66,50 +66,6 @@ __noinline int nlb_choose(struct xdp_md *ctx)
 	return nlb_pick(svc, pkt, run, 0);
 }
 
-/* All of a packet for a VIP, that of nlb_work. `why`: as the parser said. */
-__noinline int nlb_slow(struct xdp_md *ctx, int why)
-{
-	struct nlb_work *work = nlb_work_get();
-	int r = why, is_icmp = 0;
-	struct nlb_packet *pkt;
-	struct nlb_run *run;
-
-	if (!work)
-		return NLB_R_INTERNAL;
-	pkt = &work->pkt;
-	run = &work->run;
-	if (r != NLB_R_TX)
-		r = nlb_odd(ctx, why);
-	if (r == NLB_R_VIP_ICMP) {
-		const void *l3 = (void *)(long)ctx->data + ETH_HLEN;
-		const void *end = (void *)(long)ctx->data_end;
-
-		/* Behind extension headers: left to the kernel. */
-		if (!pkt->is_v4 && pkt->l4 != sizeof(struct ipv6hdr))
-			return r;
-		r = pkt->is_v4 ? nlb_icmp_error4(l3, end, pkt) : nlb_icmp_error6(l3, end, pkt);
-		if (r == NLB_R_VIP_ICMP)
-			return nlb_echo(ctx, pkt, run);
-		is_icmp = 1;
-	}
-	if (r != NLB_R_TX)
-		return r;
-	if (pkt->frag != NLB_FRAG_LATER)
-		r = nlb_choose(ctx);
-	else if (pkt->ttl <= 1)
-		r = NLB_R_VIP_TTL;
-	if (r == NLB_R_TX) {
-		if (pkt->frag == NLB_FRAG_FIRST)
-			nlb_frag_remember(pkt, run);
-		r = nlb_send_any(ctx);
-	}
-	if (r == NLB_R_TOO_BIG || r == NLB_R_VIP_TTL)
-		return nlb_tell(ctx, r);
-	if (is_icmp && (r == NLB_R_TX || r == NLB_R_TX_REDIRECT))
-		return NLB_R_TX_ICMP;
-	return r;
-}
-
 /* An ICMP error about a tunnel is the kernel's, but counted at its backend. */
 __noinline int nlb_tunnel_error(struct xdp_md *ctx, int is_v4, __u32 len)
 {
@@ -130,99 +86,140 @@ __noinline int nlb_tunnel_error(struct xdp_md *ctx, int is_v4, __u32 len)
 	return NLB_R_TUNNEL_ERROR;
 }
 
-/* The straight way of a packet for run->vip. NLB_R_SLOW: it is not for this one. */
-NLB_INLINE enum nlb_reason nlb_straight(struct xdp_md *ctx, const struct nlb_packet *pkt,
-					struct nlb_run *run, const struct nlb_config *cfg)
+/*
+ * The backend of nlb_work's packet, which is for a VIP; `why`: as the parser said.
+ * NLB_R_TX: its run has it. All else has been done but telling the sender.
+ */
+NLB_INLINE int nlb_serve(struct xdp_md *ctx, struct nlb_work *work, int why)
 {
-	const struct nlb_service *svc;
-	enum nlb_reason r;
+	struct nlb_packet *pkt = &work->pkt;
+	int r = why;
 
-	svc = nlb_svc_find(run->vip, run->vip_flags, pkt->protocol, nlb_dport(pkt->ports),
-			   cfg->svc_mask, &run->service);
-	if (!svc || svc->flags || pkt->ttl <= 1)
-		return NLB_R_SLOW;
-	run->opens = (__u8)nlb_tcp_opens(pkt->tcp_flags);
-	r = nlb_pick(svc, pkt, run, 1);
-	return r == NLB_R_TX ? nlb_send(ctx, pkt, run) : r;
+	if (r != NLB_R_TX)
+		r = nlb_odd(ctx, why);
+	if (r == NLB_R_VIP_ICMP) {
+		const void *l3 = (void *)(long)ctx->data + ETH_HLEN;
+		const void *end = (void *)(long)ctx->data_end;
+
+		/* Behind extension headers: left to the kernel. */
+		if (!pkt->is_v4 && pkt->l4 != sizeof(struct ipv6hdr))
+			return r;
+		r = pkt->is_v4 ? nlb_icmp_error4(l3, end, pkt) : nlb_icmp_error6(l3, end, pkt);
+		if (r == NLB_R_VIP_ICMP)
+			return nlb_echo(ctx, pkt, &work->run);
+	}
+	if (r != NLB_R_TX)
+		return r;
+	if (pkt->frag == NLB_FRAG_LATER)
+		return pkt->ttl <= 1 ? NLB_R_VIP_TTL : NLB_R_TX;
+	r = nlb_choose(ctx);
+	if (r == NLB_R_TX && pkt->frag == NLB_FRAG_FIRST)
+		nlb_frag_remember(pkt, &work->run);
+	return r;
 }
 
-NLB_INLINE enum nlb_reason nlb_handle(struct xdp_md *ctx, struct nlb_run *run,
-				      const struct nlb_config *cfg)
+/* The same of any packet without VLAN tags, from its Ethernet header on. */
+__noinline int nlb_find(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
+	const struct nlb_config *cfg = nlb_config_get();
+	struct nlb_work *work = nlb_work_get();
 	const struct ethhdr *eth = data;
-	struct nlb_packet pkt = {};
-	struct nlb_work *work;
 	enum nlb_reason r;
 
+	if (!cfg || !work)
+		return NLB_R_INTERNAL;
+	work->pkt = (struct nlb_packet){};
 	if ((const void *)(eth + 1) > end)
 		return NLB_R_NOT_IP;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		r = nlb_parse4(eth + 1, end, &pkt);
+		r = nlb_parse4(eth + 1, end, &work->pkt);
 	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		r = nlb_parse6(eth + 1, end, &pkt);
+		r = nlb_parse6(eth + 1, end, &work->pkt);
 	else
 		return NLB_R_NOT_IP;
 	if (r == NLB_R_MALFORMED_L3)
 		return r;
-	run->vip = nlb_vip_find(&pkt.dst, pkt.is_v4, cfg, &run->vip_flags);
-	if (!run->vip) {
-		if (NLB_UNLIKELY(r == NLB_R_VIP_ICMP))
-			return (enum nlb_reason)nlb_tunnel_error(ctx, pkt.is_v4, pkt.len);
-		return NLB_R_NOT_VIP;
-	}
-	run->len = pkt.len;
-	if (NLB_LIKELY(r == NLB_R_TX)) {
-		enum nlb_reason straight = nlb_straight(ctx, &pkt, run, cfg);
-
-		if (NLB_LIKELY(straight != NLB_R_SLOW))
-			return straight;
-	}
-	work = nlb_work_get();
-	if (!work)
-		return NLB_R_INTERNAL;
-	work->pkt = pkt;
-	work->run = (struct nlb_run){
-		.vip = run->vip,
-		.vip_flags = run->vip_flags,
-		.len = run->len,
-		.asked = run->asked,
-		.n_tags = run->n_tags,
-	};
-	r = (enum nlb_reason)nlb_slow(ctx, r);
-	*run = work->run;
-	return r;
+	work->run.vip = nlb_vip_find(&work->pkt.dst, work->pkt.is_v4, cfg, &work->run.vip_flags);
+	if (!work->run.vip)
+		return r == NLB_R_VIP_ICMP ? nlb_tunnel_error(ctx, work->pkt.is_v4, work->pkt.len)
+					   : NLB_R_NOT_VIP;
+	work->run.len = work->pkt.len;
+	return nlb_serve(ctx, work, r);
 }
 
-/* Of a tagged packet; the straight way's code is not there twice. */
-NLB_INLINE int nlb_is_tagged(struct xdp_md *ctx)
+/* The way of every packet that is not for the straight one, from its first byte to its verdict. */
+__noinline int nlb_slow(struct xdp_md *ctx)
 {
-	const struct ethhdr *eth = (void *)(long)ctx->data;
+	const struct nlb_config *cfg = nlb_config_get();
+	struct nlb_work *work = nlb_work_get();
+	int r = NLB_R_NOT_IP, tags = 0;
 
-	return (const void *)(eth + 1) <= (void *)(long)ctx->data_end &&
-	       nlb_vlan_is_tag(eth->h_proto);
+	if (!cfg || !work)
+		return XDP_ABORTED;
+	work->run = (struct nlb_run){.asked = (__u8)nlb_is_ask(ctx)};
+	if (nlb_vlan_tagged(ctx))
+		tags = nlb_vlan_strip(ctx);
+	if (tags >= 0)
+		r = nlb_find(ctx);
+	if (r == NLB_R_TX) {
+		r = nlb_send_any(ctx);
+		if (work->pkt.quoted && (r == NLB_R_TX || r == NLB_R_TX_REDIRECT))
+			r = NLB_R_TX_ICMP;
+	}
+	if (r == NLB_R_TOO_BIG || r == NLB_R_VIP_TTL)
+		r = nlb_tell(ctx, r);
+	if (tags > 0 && !nlb_in_set((enum nlb_reason)r, NLB_TX_SET))
+		nlb_vlan_restore(ctx, tags);
+	return nlb_leave(ctx, &work->run, cfg, (enum nlb_reason)r);
+}
+
+/* NLB_R_SLOW: the packet is not for this way. */
+NLB_INLINE enum nlb_reason nlb_straight(struct xdp_md *ctx, struct nlb_run *run,
+					const struct nlb_config *cfg, const void *l3,
+					const void *end, const int is_v4)
+{
+	const struct nlb_service *svc;
+	struct nlb_packet pkt = {};
+	enum nlb_reason r;
+
+	r = is_v4 ? nlb_parse4(l3, end, &pkt) : nlb_parse6(l3, end, &pkt);
+	if (NLB_UNLIKELY(r != NLB_R_TX))
+		return NLB_R_SLOW;
+	run->vip = nlb_vip_find(&pkt.dst, is_v4, cfg, &run->vip_flags);
+	if (!run->vip)
+		return NLB_R_NOT_VIP;
+	run->len = pkt.len;
+	svc = nlb_svc_find(run->vip, run->vip_flags, pkt.protocol, nlb_dport(pkt.ports),
+			   cfg->svc_mask, &run->service);
+	if (NLB_UNLIKELY(!svc || svc->flags || pkt.ttl <= 1))
+		return NLB_R_SLOW;
+	run->opens = (__u8)nlb_tcp_opens(pkt.tcp_flags);
+	r = nlb_pick(svc, &pkt, run, 1);
+	return r == NLB_R_TX ? nlb_send(ctx, &pkt, run) : r;
 }
 
 SEC("xdp.frags")
 int nlb(struct xdp_md *ctx)
 {
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
 	const struct nlb_config *cfg = nlb_config_get();
-	struct nlb_run run = {.asked = nlb_is_ask(ctx)};
-	enum nlb_reason r;
+	struct nlb_run run = {.asked = (__u8)nlb_is_ask(ctx)};
+	enum nlb_reason r = NLB_R_SLOW;
+	const struct ethhdr *eth = data;
 
 	if (!cfg)
 		return XDP_ABORTED;
-	if (NLB_UNLIKELY(nlb_is_tagged(ctx))) {
-		int n = nlb_vlan_strip(ctx);
-
-		if (n < 0)
-			return nlb_leave(ctx, &run, cfg, NLB_R_NOT_IP);
-		run.n_tags = (__u8)n;
+	if (NLB_LIKELY((const void *)(eth + 1) <= end)) {
+		if (eth->h_proto == bpf_htons(ETH_P_IP))
+			r = nlb_straight(ctx, &run, cfg, eth + 1, end, 1);
+		else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+			r = nlb_straight(ctx, &run, cfg, eth + 1, end, 0);
 	}
-	r = nlb_handle(ctx, &run, cfg);
-	if (NLB_UNLIKELY(run.n_tags && !nlb_in_set(r, NLB_TX_SET)))
-		nlb_vlan_restore(ctx, run.n_tags);
+	if (NLB_UNLIKELY(r == NLB_R_SLOW))
+		return nlb_slow(ctx);
 	return nlb_leave(ctx, &run, cfg, r);
 }
 

@@ -24,7 +24,6 @@ struct nlb_run {
 	__u8 mode;   /* of the slot */
 	__u8 asked;  /* the packet is a question: struct nlb_ask */
 	__u8 opens;  /* a TCP SYN */
-	__u8 n_tags; /* VLAN tags that were taken off */
 };
 
 /*

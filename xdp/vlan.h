@@ -16,6 +16,14 @@ NLB_INLINE int nlb_vlan_is_tag(__be16 proto)
 	return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);
 }
 
+NLB_INLINE int nlb_vlan_tagged(struct xdp_md *ctx)
+{
+	const struct ethhdr *eth = (void *)(long)ctx->data;
+
+	return (const void *)(eth + 1) <= (void *)(long)ctx->data_end &&
+	       nlb_vlan_is_tag(eth->h_proto);
+}
+
 /* The two MAC addresses, which are moved when something behind them comes or goes. */
 struct nlb_macs {
 	__u32 w[3];
