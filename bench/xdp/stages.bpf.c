@@ -16,33 +16,21 @@
 
 enum stage { PARSE, VIP, SERVICE, SLOT, SEND };
 
-static __always_inline int stages(struct xdp_md *ctx, const enum stage last)
+static __always_inline int family(struct xdp_md *ctx, const struct nlb_config *cfg, const void *l3,
+				  const void *end, const int is_v4, const enum stage last)
 {
-	const struct nlb_config *cfg = nlb_config_get();
-	void *data = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
-	const struct ethhdr *eth = data;
 	const struct nlb_service *svc;
 	struct nlb_packet pkt = {};
-	struct nlb_run run = {.asked = nlb_is_ask(ctx)};
-	enum nlb_reason r;
+	struct nlb_run run = {};
 
-	if (!cfg || run.asked || (const void *)(eth + 1) > end)
-		return XDP_ABORTED;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		r = nlb_parse4(eth + 1, end, &pkt);
-	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		r = nlb_parse6(eth + 1, end, &pkt);
-	else
-		return XDP_ABORTED;
-	if (r != NLB_R_TX)
+	if ((is_v4 ? nlb_parse4(l3, end, &pkt) : nlb_parse6(l3, end, &pkt)) != NLB_R_TX)
 		return XDP_ABORTED;
 	KEEP(pkt.hash);
 	KEEP(pkt.dst.w[1]);
 	KEEP(pkt.tcp_flags);
 	if (last == PARSE)
 		return XDP_TX;
-	run.vip = nlb_vip_find(&pkt.dst, pkt.is_v4, cfg, &run.vip_flags);
+	run.vip = nlb_vip_find(&pkt.dst, is_v4, cfg, &run.vip_flags);
 	if (!run.vip)
 		return XDP_ABORTED;
 	KEEP(run.vip);
@@ -62,6 +50,22 @@ static __always_inline int stages(struct xdp_md *ctx, const enum stage last)
 	if (last == SLOT)
 		return XDP_TX;
 	return nlb_send(ctx, &pkt, &run) == NLB_R_TX ? XDP_TX : XDP_ABORTED;
+}
+
+static __always_inline int stages(struct xdp_md *ctx, const enum stage last)
+{
+	const struct nlb_config *cfg = nlb_config_get();
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	const struct ethhdr *eth = data;
+
+	if (!cfg || nlb_is_ask(ctx) || (const void *)(eth + 1) > end)
+		return XDP_ABORTED;
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return family(ctx, cfg, eth + 1, end, 1, last);
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		return family(ctx, cfg, eth + 1, end, 0, last);
+	return XDP_ABORTED;
 }
 
 SEC("xdp.frags")
