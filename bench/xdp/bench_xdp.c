@@ -126,7 +126,7 @@ static int profile(int rounds)
 	if (!all)
 		return -ENOMEM;
 	measure_stages_init();
-	printf("%-16s %-14s %8s %8s %8s\n", "case", "up to", "fast", "adds", "bytes");
+	printf("%-16s %-14s %8s %8s %8s %8s\n", "case", "up to", "fast", "adds", "insns", "bytes");
 	for (size_t c = 0; c < n_cases; c++) {
 		struct measure_times times[ARRAY_SIZE(what)];
 		struct measure_result before, r;
@@ -148,8 +148,9 @@ static int profile(int rounds)
 
 			measure_size(what[w], &insns, &bytes);
 			measure_result(&times[w], &r);
-			printf("%-16s %-14s %8.1f %8.1f %8u\n", cases[c].name, names[w - 1],
-			       r.p10 - times[0].ns[times[0].n / 10], r.p10 - before.p10, bytes);
+			printf("%-16s %-14s %8.1f %8.1f %8u %8u\n", cases[c].name, names[w - 1],
+			       r.p10 - times[0].ns[times[0].n / 10], r.p10 - before.p10, insns,
+			       bytes);
 			before = r;
 		}
 	}
