@@ -87,38 +87,27 @@ __noinline int nlb_tunnel_error(struct xdp_md *ctx, int is_v4, __u32 len)
 }
 
 /*
- * The backend of nlb_work's packet, which is for a VIP; `why`: as the parser said.
- * NLB_R_TX: its run has it. All else has been done but telling the sender.
+ * The flow of nlb_work's packet, which is for a VIP; `why`: as the parser said.
+ * NLB_R_TX: it is known, or, of a later fragment, the backend is.
  */
-NLB_INLINE int nlb_serve(struct xdp_md *ctx, struct nlb_work *work, int why)
+NLB_INLINE int nlb_flow_of(struct xdp_md *ctx, struct nlb_work *work, int why)
 {
 	struct nlb_packet *pkt = &work->pkt;
+	const void *l3, *end;
 	int r = why;
 
 	if (r != NLB_R_TX)
 		r = nlb_odd(ctx, why);
-	if (r == NLB_R_VIP_ICMP) {
-		const void *l3 = (void *)(long)ctx->data + ETH_HLEN;
-		const void *end = (void *)(long)ctx->data_end;
-
-		/* Behind extension headers: left to the kernel. */
-		if (!pkt->is_v4 && pkt->l4 != sizeof(struct ipv6hdr))
-			return r;
-		r = pkt->is_v4 ? nlb_icmp_error4(l3, end, pkt) : nlb_icmp_error6(l3, end, pkt);
-		if (r == NLB_R_VIP_ICMP)
-			return nlb_echo(ctx, pkt, &work->run);
-	}
-	if (r != NLB_R_TX)
+	/* Behind extension headers: left to the kernel. */
+	if (r != NLB_R_VIP_ICMP || (!pkt->is_v4 && pkt->l4 != sizeof(struct ipv6hdr)))
 		return r;
-	if (pkt->frag == NLB_FRAG_LATER)
-		return pkt->ttl <= 1 ? NLB_R_VIP_TTL : NLB_R_TX;
-	r = nlb_choose(ctx);
-	if (r == NLB_R_TX && pkt->frag == NLB_FRAG_FIRST)
-		nlb_frag_remember(pkt, &work->run);
-	return r;
+	l3 = (void *)(long)ctx->data + ETH_HLEN;
+	end = (void *)(long)ctx->data_end;
+	r = pkt->is_v4 ? nlb_icmp_error4(l3, end, pkt) : nlb_icmp_error6(l3, end, pkt);
+	return r == NLB_R_VIP_ICMP ? nlb_echo(ctx, pkt, &work->run) : r;
 }
 
-/* The same of any packet without VLAN tags, from its Ethernet header on. */
+/* The same of any packet without VLAN tags, from its Ethernet header on; all else is done. */
 __noinline int nlb_find(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data;
@@ -146,7 +135,7 @@ __noinline int nlb_find(struct xdp_md *ctx)
 		return r == NLB_R_VIP_ICMP ? nlb_tunnel_error(ctx, work->pkt.is_v4, work->pkt.len)
 					   : NLB_R_NOT_VIP;
 	work->run.len = work->pkt.len;
-	return nlb_serve(ctx, work, r);
+	return nlb_flow_of(ctx, work, r);
 }
 
 /* The way of every packet that is not for the straight one, from its first byte to its verdict. */
@@ -163,7 +152,13 @@ __noinline int nlb_slow(struct xdp_md *ctx)
 		tags = nlb_vlan_strip(ctx);
 	if (tags >= 0)
 		r = nlb_find(ctx);
+	if (r == NLB_R_TX && work->pkt.frag != NLB_FRAG_LATER)
+		r = nlb_choose(ctx);
+	else if (r == NLB_R_TX && work->pkt.ttl <= 1)
+		r = NLB_R_VIP_TTL;
 	if (r == NLB_R_TX) {
+		if (work->pkt.frag == NLB_FRAG_FIRST)
+			nlb_frag_remember(&work->pkt, &work->run);
 		r = nlb_send_any(ctx);
 		if (work->pkt.quoted && (r == NLB_R_TX || r == NLB_R_TX_REDIRECT))
 			r = NLB_R_TX_ICMP;

@@ -24,7 +24,7 @@ struct nlb_ext {
 };
 
 /* Past all extension headers: sets pkt->l4 and protocol, and what a fragment header says. */
-__noinline int nlb_odd_walk6(struct xdp_md *ctx)
+NLB_INLINE int nlb_odd_walk6(struct xdp_md *ctx)
 {
 	struct nlb_work *work = nlb_work_get();
 	__u32 at = sizeof(struct ipv6hdr);

@@ -35,6 +35,7 @@ struct nlb_work {
 	struct nlb_packet pkt;
 	struct nlb_run run;
 	struct nlb_hop hop;
+	struct bpf_fib_lookup fib;
 	__u32 tags[2]; /* VLAN tags that were taken off */
 };
 

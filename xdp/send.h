@@ -43,11 +43,11 @@ NLB_INLINE enum nlb_reason nlb_fib_reason(long ret)
  */
 __noinline int nlb_fib(struct xdp_md *ctx)
 {
-	struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex};
 	const struct nlb_config *cfg = nlb_config_get();
 	struct nlb_work *work = nlb_work_get();
 	const struct nlb_backend *backend;
 	const struct nlb_packet *pkt;
+	struct bpf_fib_lookup *fib;
 	struct nlb_hop *ret;
 	struct nlb_run *run;
 	enum nlb_reason r;
@@ -58,40 +58,43 @@ __noinline int nlb_fib(struct xdp_md *ctx)
 	pkt = &work->pkt;
 	run = &work->run;
 	ret = &work->hop;
+	fib = &work->fib;
 	backend = bpf_map_lookup_elem(&nlb_backends, &run->backend);
 	if (!backend)
 		return NLB_R_INTERNAL;
 	v4 = backend->flags & NLB_BACKEND_F_V4;
 	grow = v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	__builtin_memset(ret, 0, sizeof(*ret));
-	fib.l4_protocol = nlb_encap_protocol(pkt->is_v4);
-	fib.tot_len = (__u16)(pkt->len + grow);
+	__builtin_memset(fib, 0, sizeof(*fib));
+	fib->ifindex = ctx->ingress_ifindex;
+	fib->l4_protocol = nlb_encap_protocol(pkt->is_v4);
+	fib->tot_len = (__u16)(pkt->len + grow);
 	if (v4) {
-		fib.family = NLB_AF_INET;
-		fib.tos = pkt->dsfield;
-		__builtin_memcpy(&fib.ipv4_src, cfg->source4, 4);
-		__builtin_memcpy(&fib.ipv4_dst, backend->addr + 12, 4);
+		fib->family = NLB_AF_INET;
+		fib->tos = pkt->dsfield;
+		__builtin_memcpy(&fib->ipv4_src, cfg->source4, 4);
+		__builtin_memcpy(&fib->ipv4_dst, backend->addr + 12, 4);
 		__builtin_memcpy(ret->source + 12, cfg->source4, 4);
 	} else {
-		fib.family = NLB_AF_INET6;
-		fib.flowinfo = bpf_htonl((__u32)pkt->dsfield << 20 | (pkt->hash & 0xfffff));
-		__builtin_memcpy(fib.ipv6_src, cfg->source6, 16);
-		__builtin_memcpy(fib.ipv6_dst, backend->addr, 16);
+		fib->family = NLB_AF_INET6;
+		fib->flowinfo = bpf_htonl((__u32)pkt->dsfield << 20 | (pkt->hash & 0xfffff));
+		__builtin_memcpy(fib->ipv6_src, cfg->source6, 16);
+		__builtin_memcpy(fib->ipv6_dst, backend->addr, 16);
 		__builtin_memcpy(ret->source, cfg->source6, 16);
 	}
-	if (!(fib.ipv6_src[0] | fib.ipv6_src[1] | fib.ipv6_src[2] | fib.ipv6_src[3]))
+	if (!(fib->ipv6_src[0] | fib->ipv6_src[1] | fib->ipv6_src[2] | fib->ipv6_src[3]))
 		return NLB_R_NO_SOURCE;
-	r = nlb_fib_reason(bpf_fib_lookup(ctx, &fib, sizeof(fib), 0));
-	run->mtu = fib.mtu_result - grow;
+	r = nlb_fib_reason(bpf_fib_lookup(ctx, fib, sizeof(*fib), 0));
+	run->mtu = fib->mtu_result - grow;
 	run->flags |= NLB_ASK_F_FIB;
 	nlb_event(run, NLB_E_FIB);
 	if (r != NLB_R_TX)
 		return r;
-	ret->ifindex = fib.ifindex;
+	ret->ifindex = fib->ifindex;
 	ret->ttl = (__u8)cfg->ttl;
 	ret->eth_len = ETH_HLEN;
-	__builtin_memcpy(ret->eth, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(ret->eth + ETH_ALEN, fib.smac, ETH_ALEN);
+	__builtin_memcpy(ret->eth, fib->dmac, ETH_ALEN);
+	__builtin_memcpy(ret->eth + ETH_ALEN, fib->smac, ETH_ALEN);
 	ret->eth[12] = v4 ? ETH_P_IP >> 8 : ETH_P_IPV6 >> 8;
 	ret->eth[13] = v4 ? ETH_P_IP & 0xff : ETH_P_IPV6 & 0xff;
 	return NLB_R_TX;
