@@ -31,6 +31,19 @@ mapfile -t py_files < <(ours '*.py')
 mapfile -t sh_files < <(ours '*.sh' .ci/run | xargs grep -lE '^#!/bin/(ba)?sh')
 mapfile -t yang_files < <(ours 'yang/*.yang')
 
+# Whatever begins with #! can be started.
+executable() {
+	local file wrong=0
+
+	for file in "${py_files[@]}" "${sh_files[@]}"; do
+		if [ ! -x "$file" ] && head -c 2 "$file" | grep -q '^#!'; then
+			echo "$file: begins with #!, but is not executable"
+			wrong=1
+		fi
+	done
+	return "$wrong"
+}
+
 if [ "${1:-}" = --fix ]; then
 	clang-format -i "${c_files[@]}"
 	black -q -l 100 "${py_files[@]}"
@@ -70,6 +83,7 @@ whitespace() {
 
 step clang-format clang-format --dry-run -Werror "${c_files[@]}"
 step black black -q -l 100 --check --diff "${py_files[@]}"
+step executable executable
 step shellcheck shellcheck -x "${sh_files[@]}"
 step whitespace whitespace
 step gcc compiles gcc
