@@ -76,6 +76,7 @@ struct core_backend {
 	/* As last sent to the maps child. */
 	bool listed;
 	uint32_t ring_weight; /* 0: listed as draining, or not at all */
+	bool in_ring;	      /* the live one, as far as the maps child has said */
 	uint8_t ring_quic_id[NLB_QUIC_ID_MAX];
 };
 

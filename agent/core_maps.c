@@ -77,6 +77,9 @@ static void result(struct core *c, const struct msg_svc_result *res)
 	if (!p || p->run.generation != res->generation)
 		return;
 	run = &p->run;
+	/* A ring that was not written leaves the one before it live. */
+	for (size_t i = 0; i < p->n_backends && res->state != MSG_SVC_FAILED; i++)
+		p->backends[i].in_ring = p->backends[i].ring_weight > 0;
 	run->waiting = false;
 	run->broken = false;
 	run->failed = false;
@@ -87,7 +90,6 @@ static void result(struct core *c, const struct msg_svc_result *res)
 		run->retry_ms = 0;
 		run->reason[0] = '\0';
 	} else {
-		/* A ring that was not written leaves the one before it live. */
 		run->failed = true;
 		copy_reason(run->reason, res->reason);
 		if (res->state == MSG_SVC_WRITTEN) {

@@ -104,6 +104,7 @@ static int backend_init(struct core_port *p, struct core_backend *be,
 		be->draining = old->draining;
 		be->listed = old->listed;
 		be->ring_weight = old->ring_weight;
+		be->in_ring = old->in_ring;
 		memcpy(be->ring_quic_id, old->ring_quic_id, sizeof(be->ring_quic_id));
 	}
 	be->uses = calloc(MAX2(h->n_checks, (size_t)1), sizeof(*be->uses));

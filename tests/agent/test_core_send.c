@@ -42,6 +42,29 @@ static struct core_fx *two_up(void)
 	return fx;
 }
 
+/* A ring that there was no room for: what is shown is the one before it. */
+static void test_refused(void **state _unused_)
+{
+	struct core_key key = key_of(B1);
+	struct core_fx *fx = two_up();
+	struct core_port *p = &core_fx_vip(fx, V)->ports[0];
+
+	assert_true(p->backends[0].in_ring && p->backends[1].in_ring);
+	core_override_set(fx->core, &key, MODEL_ADMIN_DOWN);
+	core_fx_settle(fx);
+	assert_false(p->backends[0].in_ring);
+	fx->result = MSG_SVC_FAILED;
+	core_override_clear(fx->core, &key);
+	core_fx_settle(fx);
+	assert_true(core_fx_said(fx, "maps svc_set " V " tcp/80 n=2 [" B1 "," B2 "]"));
+	assert_false(p->backends[0].in_ring);
+	assert_true(p->backends[1].in_ring);
+	fx->result = MSG_SVC_PROVEN;
+	core_fx_pass(fx, CORE_RETRY_MAX_MS);
+	assert_true(p->backends[0].in_ring);
+	core_fx_free(fx);
+}
+
 /* It keeps its flows until its checks fail, or it is taken out. */
 static void test_drain(void **state _unused_)
 {
@@ -250,6 +273,7 @@ static void test_failed_service_sends_vip_again(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_drain_by_weight),
 		cmocka_unit_test(test_all_drain),
