@@ -34,6 +34,7 @@ static void write_backend(const struct core_backend *be, struct jput b)
 	jput_str(b, "admin", model_admin_str(be->conf.admin));
 	if (be->has_override)
 		jput_str(b, "override", model_admin_str(be->override));
+	core_results_write(be, b);
 	jput_bool(b, "in_ring", be->in_ring);
 	if (model_quic_id_str(&be->conf, be->port->conf->quic_len, quic_id)[0])
 		jput_str(b, "quic_id", quic_id);

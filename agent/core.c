@@ -108,6 +108,7 @@ void core_free(struct core *c)
 	while (c->vips)
 		core_vip_free(c->vips);
 	core_overrides_done(c);
+	core_results_done(c);
 	model_free(c->model);
 	model_free(c->held);
 	free(c);

@@ -103,6 +103,25 @@ struct core_key {
 int core_override_set(struct core *c, const struct core_key *key, enum model_admin admin);
 int core_override_clear(struct core *c, const struct core_key *key);
 
+/* ---- from the results directory (results.h) ---- */
+
+#define CORE_RESULTS_MAX       262144u /* of all sources together */
+#define CORE_RESULT_REASON_LEN 80
+
+struct core_result {
+	struct core_key key;
+	bool down;
+	char reason[CORE_RESULT_REASON_LEN]; /* "": none given */
+};
+
+/*
+ * All that the source says from now on; what it said before is forgotten, and
+ * with n = 0 it says nothing. Copied. 0; or -EEXIST (a backend twice), -E2BIG
+ * (CORE_RESULTS_MAX), -ENOMEM, and what it said before stands.
+ */
+int core_results_set(struct core *c, const char *source, const struct core_result *r, size_t n,
+		     uint64_t now_ns);
+
 /* ---- restored at start, before the first model ---- */
 
 int core_override_load(struct core *c, const struct core_key *key, enum model_admin admin);

@@ -195,6 +195,10 @@ void core_backend_reason(const struct core_backend *be, char *buf, size_t len)
 	}
 	if (be->state != CORE_BE_DOWN)
 		return;
+	if (be->result_down) {
+		snprintf(buf, len, "results: %s", core_results_reason(be));
+		return;
+	}
 	for (size_t i = 0; i < h->n_checks; i++) {
 		const struct core_cond *cond = be->uses[i].cond;
 

@@ -70,7 +70,8 @@ struct core_backend {
 	struct core_use *uses; /* conf.health.n_checks of the port */
 	bool has_override;
 	enum model_admin override;
-	uint8_t health; /* enum msg_hc_state: the policy over the conditions */
+	bool result_down; /* so says the results directory */
+	uint8_t health;	  /* enum msg_hc_state: the policy over the conditions */
 	enum core_be_state state;
 	bool draining; /* state is DRAIN, and nothing says that it is down: keeps its flows */
 	/* As last sent to the maps child. */
@@ -161,6 +162,9 @@ struct core {
 	struct core_cond *conds_by_id, *conds_by_frame;
 	struct core_override *overrides;
 	struct core_stored *verdicts;
+	struct core_source *sources; /* what is said from outside, by file and ... */
+	struct core_about *abouts;   /* ... by backend */
+	size_t n_results;
 	struct core_serving *serving; /* backends of the adopted rings, until the first model */
 	uint64_t next_id, next_generation, next_seq, serial;
 
@@ -226,6 +230,7 @@ void core_vip_timeout(struct core_vip *v);
 void core_remove_committed(struct core *c);
 
 /* core_over.c */
+struct core_backend *core_backend_by_key(const struct core *c, const struct core_key *key);
 bool core_override_find(const struct core *c, const struct core_key *key, enum model_admin *ret);
 void core_overrides_prune(struct core *c);
 size_t core_overrides_count(const struct core *c);
@@ -233,6 +238,13 @@ void core_overrides_done(struct core *c);
 int core_serving_add(struct core *c, const struct addr *backend);
 enum msg_hc_state core_verdict_find(const struct core *c, uint64_t digest,
 				    const struct addr *target);
+
+/* core_results.c */
+bool core_results_down(const struct core *c, const struct core_key *key);
+const char *core_results_reason(const struct core_backend *be); /* why it is down; "": it is not */
+void core_results_write(const struct core_backend *be, struct jput b); /* "results", if any */
+size_t core_results_unknown(const struct core *c); /* backends that are not configured */
+void core_results_done(struct core *c);
 
 /* core_json.c */
 void core_backend_write(const struct core_backend *be, struct jput b);

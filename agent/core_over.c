@@ -69,7 +69,7 @@ int core_override_load(struct core *c, const struct core_key *key, enum model_ad
 	return 0;
 }
 
-static struct core_backend *find_backend(const struct core *c, const struct core_key *key)
+struct core_backend *core_backend_by_key(const struct core *c, const struct core_key *key)
 {
 	struct core_vip *v = core_vip_find(c, &key->vip);
 	struct core_port *p = v ? core_port_find(v, key->protocol, key->port) : NULL;
@@ -87,7 +87,7 @@ static void touch(struct core *c, struct core_backend *be)
 
 int core_override_set(struct core *c, const struct core_key *key, enum model_admin admin)
 {
-	struct core_backend *be = find_backend(c, key);
+	struct core_backend *be = core_backend_by_key(c, key);
 	char vip[ADDR_STRLEN], backend[ADDR_STRLEN];
 	int r;
 
@@ -115,7 +115,7 @@ static void override_free(struct core *c, struct core_override *o)
 
 int core_override_clear(struct core *c, const struct core_key *key)
 {
-	struct core_backend *be = find_backend(c, key);
+	struct core_backend *be = core_backend_by_key(c, key);
 	struct core_override *o = override_get(c, key);
 	char vip[ADDR_STRLEN], backend[ADDR_STRLEN];
 
@@ -138,7 +138,7 @@ void core_overrides_prune(struct core *c)
 
 	for (o = c->overrides; o; o = next) {
 		next = o->hh.next;
-		if (find_backend(c, &o->key))
+		if (core_backend_by_key(c, &o->key))
 			continue;
 		override_free(c, o);
 		c->overrides_dirty = true;

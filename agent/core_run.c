@@ -28,6 +28,8 @@ enum core_be_state core_backend_state(const struct core_backend *be)
 		return CORE_BE_DISABLED;
 	if (admin == MODEL_ADMIN_DRAIN || be->conf.weight == 0)
 		return CORE_BE_DRAIN;
+	if (be->result_down)
+		return CORE_BE_DOWN;
 	if (be->health == MSG_HC_UP)
 		return CORE_BE_UP;
 	return be->health == MSG_HC_DOWN ? CORE_BE_DOWN : CORE_BE_UNKNOWN;
@@ -90,7 +92,8 @@ static void count_port(struct core_port *p)
 			log_backend(be, was);
 		}
 		p->n_enabled += be->state == CORE_BE_UP;
-		be->draining = be->state == CORE_BE_DRAIN && be->health != MSG_HC_DOWN;
+		be->draining =
+			be->state == CORE_BE_DRAIN && be->health != MSG_HC_DOWN && !be->result_down;
 		p->n_draining += be->draining;
 		unknown |= be->state == CORE_BE_UNKNOWN;
 		if (core_backend_differs(be))

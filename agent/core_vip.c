@@ -98,6 +98,7 @@ static int backend_init(struct core_port *p, struct core_backend *be,
 	be->conf = *conf;
 	be->port = p;
 	be->has_override = core_override_find(v->core, &key, &be->override);
+	be->result_down = core_results_down(v->core, &key);
 	if (old) {
 		be->health = old->health;
 		be->state = old->state;
