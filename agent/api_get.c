@@ -239,6 +239,29 @@ static void write_nlbd(const struct parent *p, struct jput b)
 	jput_bool(b, "synced", p->core->synced);
 }
 
+static void write_results(const struct parent *p, struct jput b)
+{
+	struct results_info info;
+	struct jput bad;
+
+	results_info_get(p->results, &info);
+	jput_str(b, "dir", p->cfg->results_dir);
+	jput_bool(b, "ok", !info.error[0]);
+	if (info.error[0])
+		jput_str(b, "error", info.error);
+	jput_u64(b, "files", info.files);
+	jput_u64(b, "results", info.results);
+	jput_u64(b, "unknown", core_results_unknown(p->core));
+	jput_u64(b, "reads", info.reads);
+	jput_u64(b, "scans", info.scans);
+	jput_u64(b, "bad", info.bad);
+	if (info.bad_name[0]) {
+		bad = jput_object(b, "last_bad");
+		jput_str(bad, "file", info.bad_name);
+		jput_str(bad, "reason", info.bad_reason);
+	}
+}
+
 static void write_counts(const struct core *c, struct jput vips, struct jput backends)
 {
 	struct counts n = {0};
@@ -267,6 +290,8 @@ enum api_result api_get_status(struct api_request *req)
 	write_scheduler(p, jput_object(b, "scheduler"));
 	vips = jput_object(b, "vips");
 	write_counts(p->core, vips, jput_object(b, "backends"));
+	if (p->results)
+		write_results(p, jput_object(b, "results"));
 	write_refusals(p->core->model, jput_array(b, "refused"));
 	return API_DONE;
 }

@@ -70,6 +70,7 @@ static const struct config_key config_keys[] = {
 	{"api", "socket", KIND_PATH, AT(api_socket)},
 	{"api", "group", KIND_TEXT, AT(api_group)},
 	{"health", "ca", KIND_PATH, AT(hc_ca)},
+	{"health", "results-dir", KIND_PATH, AT(results_dir)},
 };
 
 struct config_reader {

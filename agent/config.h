@@ -67,7 +67,8 @@ struct config {
 	char api_group[64];		  /* group that may connect; "" = only root and user */
 
 	/* [health] */
-	char hc_ca[CONFIG_PATH_LEN]; /* ca: for verify; "" = the system's */
+	char hc_ca[CONFIG_PATH_LEN];	   /* ca: for verify; "" = the system's */
+	char results_dir[CONFIG_PATH_LEN]; /* results-dir: health from outside; "" = none */
 };
 
 /* Everything at its default. */

@@ -103,6 +103,21 @@ static void table_end(struct table *t, FILE *out)
 
 /* ---- answers ---- */
 
+static void print_results(struct json_object *o, FILE *out)
+{
+	struct json_object *bad = get(o, "last_bad");
+	char a[CELL_LEN], b[CELL_LEN], c[CELL_LEN], d[CELL_LEN];
+
+	if (!json_object_get_boolean(get(o, "ok")))
+		fprintf(out, "results     failing: %s: %s\n", text(o, "dir", a),
+			text(o, "error", b));
+	fprintf(out, "results     %s files, %s results, %s of unknown backends, %s files refused\n",
+		text(o, "files", a), text(o, "results", b), text(o, "unknown", c),
+		text(o, "bad", d));
+	if (bad)
+		fprintf(out, "refused     %s: %s\n", text(bad, "file", a), text(bad, "reason", b));
+}
+
 void nlbctl_print_status(struct json_object *o, FILE *out)
 {
 	struct json_object *dp = get(o, "dataplane"), *nlbd = get(o, "nlbd");
@@ -134,6 +149,8 @@ void nlbctl_print_status(struct json_object *o, FILE *out)
 	fprintf(out, "backends    %s enabled, %s conditions, %s overrides\n",
 		text(get(o, "backends"), "enabled", a), text(get(o, "backends"), "conditions", b),
 		text(get(o, "backends"), "overrides", c));
+	if (get(o, "results"))
+		print_results(get(o, "results"), out);
 	for (size_t i = 0; refused && i < json_object_array_length(refused); i++) {
 		struct json_object *r = json_object_array_get_idx(refused, i);
 

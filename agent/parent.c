@@ -307,6 +307,20 @@ static const struct feed_ops feed_in = {
 	.burst = in_burst,
 };
 
+/* ---- the results directory ---- */
+
+static int in_say(void *user, const char *file, const struct core_result *res, size_t n)
+{
+	struct parent *p = user;
+
+	return core_results_set(p->core, file, res, n, util_now_ns());
+}
+
+static const struct results_ops results_in = {
+	.say = in_say,
+	.burst = in_burst,
+};
+
 /* ---- the children ---- */
 
 /* The maps are open: now there is something to configure. */
@@ -435,7 +449,7 @@ static void on_signal(struct loop *l, int signo)
 }
 
 /* As root: the directory exists and is the user's whom we are about to become. */
-static int make_dir(const char *path, const char *user)
+static int own_dir(const char *path, const char *user)
 {
 	struct passwd pw, *found = NULL;
 	char buf[4096];
@@ -449,6 +463,16 @@ static int make_dir(const char *path, const char *user)
 	return chown(path, pw.pw_uid, pw.pw_gid) < 0 ? -errno : 0;
 }
 
+static int make_dir(const char *path, const char *user, const char *what)
+{
+	int r = own_dir(path, user);
+
+	if (r < 0)
+		log_err("cannot make a directory", "of=\"%s\" dir=%s error=\"%s\"", what, path,
+			strerror(-r));
+	return r;
+}
+
 /* What needs the privileges that we start with; then they are given up. */
 static int prepare(const struct config *cfg, int *ret_api_fd)
 {
@@ -456,23 +480,18 @@ static int prepare(const struct config *cfg, int *ret_api_fd)
 	const char *slash = strrchr(cfg->api_socket, '/');
 	int r;
 
-	r = make_dir(cfg->state_dir, cfg->user);
-	if (r < 0) {
-		log_err("state directory", "dir=%s error=\"%s\"", cfg->state_dir, strerror(-r));
-		return r;
-	}
-	if (slash && slash != cfg->api_socket) {
+	r = make_dir(cfg->state_dir, cfg->user, "state");
+	/* Of the others, one that was there already keeps its owner: it may be shared. */
+	if (r == 0 && cfg->results_dir[0] && access(cfg->results_dir, F_OK) < 0)
+		r = make_dir(cfg->results_dir, cfg->user, "results");
+	if (r == 0 && slash && slash != cfg->api_socket) {
 		snprintf(run_dir, sizeof(run_dir), "%.*s", (int)(slash - cfg->api_socket),
 			 cfg->api_socket);
-		/* A directory that was there already keeps its owner: it may be shared. */
 		if (access(run_dir, F_OK) < 0)
-			r = make_dir(run_dir, cfg->user);
-		if (r < 0) {
-			log_err("directory of the API's socket", "dir=%s error=\"%s\"", run_dir,
-				strerror(-r));
-			return r;
-		}
+			r = make_dir(run_dir, cfg->user, "the API's socket");
 	}
+	if (r < 0)
+		return r;
 	r = api_listen(cfg, ret_api_fd);
 	if (r < 0) {
 		log_err("socket of the local API", "socket=%s error=\"%s\"", cfg->api_socket,
@@ -524,6 +543,9 @@ static int parent_start(struct parent *p, int *maps_fd, int *hc_fd, int *api_fd)
 	r = ipc_new(p->loop, TAKE_FD(*maps_fd), &maps_in, p, &p->maps);
 	if (r == 0)
 		r = ipc_new(p->loop, TAKE_FD(*hc_fd), &health_in, p, &p->health);
+	/* Before there are backends: one that is said to be down is never up for a moment. */
+	if (r == 0 && p->cfg->results_dir[0])
+		r = results_new(p->loop, p->cfg->results_dir, &results_in, p, &p->results);
 	if (r == 0)
 		r = api_new(p, TAKE_FD(*api_fd), &p->api);
 	if (r == 0 && p->cfg->nlbd_socket[0])
@@ -543,6 +565,7 @@ static void parent_done(struct parent *p)
 	capture_done(&p->capture);
 	ask_stop(&p->asker);
 	feed_free(p->feed);
+	results_free(p->results);
 	scheduler_free(p->sched);
 	ipc_free(p->maps);
 	ipc_free(p->health);

@@ -14,6 +14,7 @@
 #include "feed.h"
 #include "ipc.h"
 #include "loop.h"
+#include "results.h"
 #include "scheduler.h"
 
 struct parent {
@@ -24,6 +25,7 @@ struct parent {
 	struct scheduler *sched;
 	struct feed *feed; /* NULL: the configuration names no socket */
 	struct api *api;
+	struct results *results; /* NULL: the configuration names no directory */
 	struct asker asker;
 	struct capture capture;
 

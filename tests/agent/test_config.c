@@ -48,6 +48,7 @@ static void test_least(void **state _unused_)
 	assert_int_equal(c.echo, 1);
 	assert_int_equal(c.xdp_mode, CONFIG_XDP_AUTO);
 	assert_false(c.has_source4);
+	assert_string_equal(c.results_dir, "");
 }
 
 static void test_all(void **state _unused_)
@@ -64,7 +65,7 @@ static void test_all(void **state _unused_)
 		     "max-vips = 1\nmax-services = 2\nmax-backends = 3\nring-slots = 65536\n"
 		     "max-flows = 5000\nflow-idle = 60\n"
 		     "hold-down-ms = 0\necho = 0\n[nlbd]\nsocket =\n[api]\nsocket = /a.sock\n"
-		     "group = adm\n[health]\nca = /h.pem\n",
+		     "group = adm\n[health]\nca = /h.pem\nresults-dir = /r\n",
 		     &c),
 		0);
 	assert_string_equal(c.node_name, "lb1");
@@ -97,6 +98,7 @@ static void test_all(void **state _unused_)
 	assert_string_equal(c.api_socket, "/a.sock");
 	assert_string_equal(c.api_group, "adm");
 	assert_string_equal(c.hc_ca, "/h.pem");
+	assert_string_equal(c.results_dir, "/r");
 }
 
 static void test_source_prefixes(void **state _unused_)

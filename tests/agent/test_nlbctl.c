@@ -188,12 +188,19 @@ static void test_tables(void **state)
 		"{\"node\":\"lb1\",\"uptime_s\":7,\"dataplane\":{\"state\":\"ok\",\"mode\":"
 		"\"native\"},\"nlbd\":{\"connected\":false,\"error\":\"gone\"},\"scheduler\":{"
 		"\"ok\":false,\"error\":\"status 500\",\"url\":\"http://x\",\"revision\":4,"
-		"\"held\":{\"revision\":5,\"reason\":\"removes too many\"}},\"refused\":[{"
+		"\"held\":{\"revision\":5,\"reason\":\"removes too many\"}},\"results\":{"
+		"\"dir\":\"/r\",\"ok\":false,\"error\":\"gone\",\"files\":3,\"results\":40,"
+		"\"unknown\":1,\"bad\":2,\"last_bad\":{\"file\":\"f\",\"reason\":\"line 1\"}},"
+		"\"refused\":[{"
 		"\"address\":\"x\",\"reason\":\"bad\"}]}");
 	assert_int_equal(run(fx, "status"), 0);
 	assert_non_null(strstr(fx->out, "nlbd        not connected: gone\n"));
 	assert_non_null(strstr(fx->out, "scheduler   failing, revision 4, http://x: status 500\n"));
 	assert_non_null(strstr(fx->out, "HELD        revision 5: removes too many;"));
+	assert_non_null(strstr(fx->out, "results     failing: /r: gone\n"));
+	assert_non_null(strstr(fx->out, "results     3 files, 40 results, 1 of unknown backends, "
+					"2 files refused\n"));
+	assert_non_null(strstr(fx->out, "refused     f: line 1\n"));
 	assert_non_null(strstr(fx->out, "refused     x: bad\n"));
 }
 

@@ -142,6 +142,7 @@ class Bed:
         self.vips_file = os.path.join(self.dir, "vips.json")
         self.api = os.path.join(self.dir, "run", "agent.sock")
         self.state = os.path.join(self.dir, "state")
+        self.results = os.path.join(self.dir, "results")
         self.conf = os.path.join(self.dir, "agent.conf")
         self.log = os.path.join(self.dir, "agent.log")
         self.servers, self.agent = {}, None
@@ -174,6 +175,7 @@ class Bed:
                 f"[dataplane]\ninterface = nlb0\nbpf-dir = {self.dir}/bpf/nlb\n"
                 f"hold-down-ms = 300\n"
                 f"[nlbd]\nsocket = {self.dir}/nlbd.sock\n[api]\nsocket = {self.api}\n"
+                f"[health]\nresults-dir = {self.results}\n"
             )
 
     def down(self):
@@ -379,6 +381,46 @@ def test_child_dies(bed):
     assert all(v["ready"] and v["enabled"] for v in bed.nlbd.told("vip")), bed.nlbd.told("vip")
 
 
+def test_results_directory(bed):
+    """A file takes a backend out for as long as it is there, over a restart too."""
+
+    def write(name, text):
+        with open(os.path.join(bed.results, name), "w", encoding="utf-8") as out:
+            out.write(text)
+
+    assert os.stat(bed.results).st_uid != 0
+    write("disk", f"{VIP} tcp 80 {BACKENDS[0]} down disk full\n")
+    wait_for("one left", lambda: bed.nlbd.is_ready(VIP, 1))
+    shown = bed.get("backends", VIP, "tcp", "80")["backends"]
+    assert [b["state"] for b in shown] == ["down", "up"], shown
+    assert shown[0]["reason"] == "results: disk full" and shown[0]["health"] == "up", shown
+    assert shown[0]["results"] == [{"file": "disk", "state": "down", "reason": "disk full"}]
+    assert bed.nlbd.vip(VIP)["ports"][0]["backends"][0]["reason"] == "results: disk full"
+    kill_parent(bed)
+    assert all(v["enabled"] == 1 for v in bed.nlbd.told("vip")), bed.nlbd.told("vip")
+
+    # All at once, by a program; a bad file changes nothing.
+    batch = [
+        {"vip": v, "protocol": "tcp", "port": 80, "backend": b, "state": "down"}
+        for v, b in ((VIP, BACKENDS[0]), (VIP, BACKENDS[1]), (VIP2, BACKEND6))
+    ]
+    write(".all", json.dumps({"results": batch}))
+    os.rename(os.path.join(bed.results, ".all"), os.path.join(bed.results, "all"))
+    for address in (VIP, VIP2):
+        wait_for("all out", lambda a=address: bed.nlbd.vip(a)["enabled"] == 0)
+    write("all", "nonsense\n")
+    wait_for("refused", lambda: bed.get("status").get("results", {}).get("bad") == 1)
+    status = bed.get("status")["results"]
+    assert status["last_bad"]["file"] == "all" and "line 1" in status["last_bad"]["reason"]
+    assert os.listdir(os.path.join(bed.results, "bad")) == ["all"]
+    assert bed.nlbd.vip(VIP2)["enabled"] == 0
+    write("all", "")
+    wait_for("the others back", lambda: bed.nlbd.is_ready(VIP, 1) and bed.nlbd.is_ready(VIP2, 1))
+    os.unlink(os.path.join(bed.results, "disk"))
+    wait_for("both back", lambda: bed.nlbd.is_ready(VIP, 2))
+    assert bed.get("status")["results"]["results"] == 0
+
+
 def test_nlbd_comes_back(bed):
     sessions = bed.nlbd.sessions
     bed.nlbd.forget()
@@ -466,6 +508,7 @@ TESTS = [
     test_operator_takes_backend_out,
     test_kill_9_changes_nothing,
     test_child_dies,
+    test_results_directory,
     test_nlbd_comes_back,
     test_half_a_file,
     test_bad_vip_is_refused_alone,
