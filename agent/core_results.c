@@ -173,6 +173,25 @@ static int source_new(struct core *c, const char *name, const struct core_result
 	return 0;
 }
 
+/* The usual case, the same backends in the same order, in place. False: it is another. */
+static bool source_update(struct core *c, struct core_source *source, const struct core_result *r,
+			  size_t n)
+{
+	if (source->n != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(&source->says[i].about->key, &r[i].key, sizeof(r[i].key)) != 0)
+			return false;
+	for (size_t i = 0; i < n; i++) {
+		struct core_say *s = &source->says[i];
+
+		s->down = r[i].down;
+		memcpy(s->reason, r[i].reason, sizeof(s->reason));
+		about_judge(c, s->about);
+	}
+	return true;
+}
+
 int core_results_set(struct core *c, const char *name, const struct core_result *r, size_t n,
 		     uint64_t now_ns)
 {
@@ -183,6 +202,8 @@ int core_results_set(struct core *c, const char *name, const struct core_result 
 	HASH_FIND_STR(c->sources, name, old);
 	if (c->n_results - (old ? old->n : 0) + n > CORE_RESULTS_MAX)
 		return -E2BIG;
+	if (old && source_update(c, old, r, n))
+		return 0;
 	/* The new one first: a backend that is down in both is down all the time. */
 	if (n) {
 		err = source_new(c, name, r, n, &source);

@@ -232,6 +232,52 @@ static void test_refused_changes_nothing(void **state _unused_)
 	core_fx_free(fx);
 }
 
+#define SOURCES	 3
+#define BACKENDS 4
+
+/* What the files say comes to the same whatever was said before. */
+static void test_histories(void **state _unused_)
+{
+	static const char *const names[SOURCES] = {"a", "b", "c"};
+	static const char *const addrs[BACKENDS] = {B1, B2, "10.0.0.3", "10.0.0.4"};
+	enum { NOTHING, UP, DOWN } said[SOURCES][BACKENDS] = {};
+	struct core_fx *fx = core_fx_new();
+
+	core_fx_model(fx, CORE_FX_DOC("1", "{'address':'" V "','ports':[{'protocol':'tcp',"
+					   "'port':80,'backends':[" TWO
+					   ",{'address':'10.0.0.3'},{'address':'10.0.0.4'}]}]}"));
+	srand(1);
+	for (unsigned int i = 0; i < 3000; i++) {
+		struct core_result r[BACKENDS];
+		int source = rand() % SOURCES;
+		size_t n = 0;
+
+		for (int b = 0; b < BACKENDS; b++) {
+			/* Often the same backends as before, so that they are changed in place. */
+			if (rand() % 4 == 0)
+				said[source][b] = NOTHING;
+			if (said[source][b] != NOTHING || rand() % 4 == 0)
+				said[source][b] = rand() % 2 ? UP : DOWN;
+			if (said[source][b] != NOTHING)
+				r[n++] = result(addrs[b], said[source][b] == DOWN, "");
+		}
+		assert_int_equal(core_results_set(fx->core, names[source], r, n, fx->now), 0);
+		core_fx_settle(fx);
+		core_fx_forget(fx);
+		for (int b = 0; b < BACKENDS; b++) {
+			const char *why = "";
+
+			for (int s = SOURCES - 1; s >= 0; s--)
+				if (said[s][b] == DOWN)
+					why = names[s];
+			assert_int_equal(backend(fx, addrs[b])->state,
+					 why[0] ? CORE_BE_DOWN : CORE_BE_UP);
+			assert_string_equal(core_results_reason(backend(fx, addrs[b])), why);
+		}
+	}
+	core_fx_free(fx);
+}
+
 static void test_shown(void **state _unused_)
 {
 	struct core_fx *fx = two_up();
@@ -264,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_said_before),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_refused_changes_nothing),
+		cmocka_unit_test(test_histories),
 		cmocka_unit_test(test_shown),
 	};
 
