@@ -18,6 +18,7 @@
 #define CORE_WITHDRAW_MS      10000u  /* nlbd's answer to "gone" */
 #define CORE_WITHDRAW_LOST_MS 120000u /* ... when there is no nlbd to ask */
 #define CORE_MAPS_SLACK_MS    5000u   /* results of the first batch after an adoption */
+#define CORE_LOG_BACKENDS     100u    /* in one batch, each in a line */
 #define CORE_RETRY_MIN_MS     1000u   /* a service that could not be written */
 #define CORE_RETRY_MAX_MS     30000u
 
@@ -187,6 +188,7 @@ struct core {
 	struct core_vip *timed, *dirty, *ring;
 	uint64_t due_ns;
 	bool report_dirty, verdicts_dirty, overrides_dirty;
+	uint32_t n_changed;  /* backends in this batch, of those that are logged */
 	uint64_t n_enabled;  /* over all VIPs */
 	uint32_t n_deleting; /* VIP_DELs that are not committed */
 };

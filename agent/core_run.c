@@ -68,6 +68,9 @@ static void log_backend(const struct core_backend *be, enum core_be_state was)
 
 	if (!log_enabled(level))
 		return;
+	/* Of 20,000 that go together, the lines take longer than all the rest. */
+	if (p->vip->core->n_changed++ >= CORE_LOG_BACKENDS)
+		return;
 	core_backend_reason(be, reason, sizeof(reason));
 	log_event(level, "backend", "vip=%s service=%s/%u backend=%s state=%s was=%s reason=\"%s\"",
 		  addr_str(&p->vip->conf.addr, vip), model_protocol_str(p->conf->protocol),
@@ -342,8 +345,11 @@ void core_run(struct core *c, uint64_t now_ns)
 	run_timers(c);
 	todo = c->dirty;
 	c->dirty = NULL;
+	c->n_changed = 0;
 	for (v = todo; v; v = v->dirty_next)
 		run_vip(v);
+	if (c->n_changed > CORE_LOG_BACKENDS)
+		log_notice("backends", "changed=%u logged=%u", c->n_changed, CORE_LOG_BACKENDS);
 	if (enabled > 1 && !c->n_enabled)
 		log_warning("every backend of every VIP is out: is this node cut off?", "were=%llu",
 			    (unsigned long long)enabled);

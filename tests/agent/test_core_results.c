@@ -8,10 +8,12 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core_fixture.h"
+#include "log.h"
 
 #define V	  "192.0.2.1"
 #define B1	  "10.0.0.1"
@@ -232,6 +234,71 @@ static void test_refused_changes_nothing(void **state _unused_)
 	core_fx_free(fx);
 }
 
+/* Lines on standard error from here on, into a file; from the file, how many there are. */
+static FILE *log_file;
+static int log_fd;
+
+static void log_begin(void)
+{
+	log_file = tmpfile();
+	log_fd = dup(STDERR_FILENO);
+	assert_true(log_file && log_fd >= 0);
+	assert_true(dup2(fileno(log_file), STDERR_FILENO) >= 0);
+	log_set_level(LOG_INFO);
+}
+
+static void log_end(char *last, int len, unsigned int *ret_lines)
+{
+	log_set_level(LOG_CRIT);
+	assert_true(dup2(log_fd, STDERR_FILENO) >= 0);
+	close(log_fd);
+	rewind(log_file);
+	for (*ret_lines = 0; fgets(last, len, log_file); (*ret_lines)++)
+		;
+	fclose(log_file);
+}
+
+/* Many at once are not a line each. */
+static void test_log_is_bounded(void **state _unused_)
+{
+	static char doc[16384], last[512];
+	struct core_result r[CORE_LOG_BACKENDS + 1];
+	struct core_fx *fx = core_fx_new();
+	size_t len = 0, n = ARRAY_SIZE(r);
+	unsigned int lines;
+
+	len += (size_t)snprintf(doc, sizeof(doc),
+				"{'vips':[{'address':'" V "','ports':[{'protocol':'tcp',"
+				"'port':80,'backends':[");
+	for (size_t i = 0; i < n; i++) {
+		char addr[ADDR_STRLEN];
+
+		snprintf(addr, sizeof(addr), "10.0.1.%zu", i + 1);
+		len += (size_t)snprintf(doc + len, sizeof(doc) - len, "%s{'address':'%s'}",
+					i ? "," : "", addr);
+		r[i] = result(addr, true, "");
+	}
+	snprintf(doc + len, sizeof(doc) - len, "]}]}]}");
+	core_fx_model(fx, doc);
+	core_run(fx->core, fx->now);
+
+	log_begin();
+	assert_int_equal(core_results_set(fx->core, "f", r, n - 1, fx->now), 0);
+	core_run(fx->core, fx->now);
+	log_end(last, sizeof(last), &lines);
+	assert_int_equal(lines, n - 1);
+
+	assert_int_equal(core_results_set(fx->core, "f", NULL, 0, fx->now), 0);
+	core_run(fx->core, fx->now);
+	log_begin();
+	assert_int_equal(core_results_set(fx->core, "f", r, n, fx->now), 0);
+	core_run(fx->core, fx->now);
+	log_end(last, sizeof(last), &lines);
+	/* The last one says that every backend is out, the one before what was left out. */
+	assert_int_equal(lines, n - 1 + 2);
+	core_fx_free(fx);
+}
+
 #define SOURCES	 3
 #define BACKENDS 4
 
@@ -310,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_said_before),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_refused_changes_nothing),
+		cmocka_unit_test(test_log_is_bounded),
 		cmocka_unit_test(test_histories),
 		cmocka_unit_test(test_shown),
 	};
