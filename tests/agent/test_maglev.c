@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "maglev.h"
+#include "maglev_ref.h"
+#include "rnd.h"
 #include "util.h"
 
 #define SIZE 13313u
@@ -158,6 +160,54 @@ static void test_refused(void **state _unused_)
 		assert_int_equal(slots[s], 0x5a5a5a5a);
 }
 
+static void same_as_reference(size_t n, uint32_t size)
+{
+	memset(slots, 0x5a, sizeof(slots));
+	memset(other, 0x5a, sizeof(other));
+	assert_int_equal(maglev_build(backends, n, size, slots), 0);
+	assert_int_equal(maglev_ref_build(backends, n, size, other), 0);
+	assert_memory_equal(slots, other, sizeof(slots));
+}
+
+/* n backends of random addresses and, unless max_weight is 1, random weights. */
+static void random_backends(struct rnd *rnd, size_t n, uint32_t max_weight)
+{
+	for (size_t i = 0; i < n; i++) {
+		backends[i].weight = 1 + rnd_below(rnd, max_weight);
+		rnd_bytes(rnd, backends[i].addr.b, sizeof(backends[i].addr.b));
+	}
+}
+
+/* Every small prime, filled up to one slot a backend. */
+static void test_reference_small(void **state _unused_)
+{
+	static const uint32_t primes[] = {2, 3, 5, 7, 11, 13, 17, 31, 61, 127, 251};
+	struct rnd rnd = {rnd_seed()};
+
+	for (size_t k = 0; k < ARRAY_SIZE(primes); k++) {
+		for (size_t n = 1; n <= primes[k]; n += 1 + n / 8) {
+			random_backends(&rnd, n, 1);
+			same_as_reference(n, primes[k]);
+			random_backends(&rnd, n, 1 + rnd_below(&rnd, 100));
+			same_as_reference(n, primes[k]);
+		}
+	}
+}
+
+static void test_reference_large(void **state _unused_)
+{
+	static const uint32_t primes[] = {1009, 13313, 65521, 65537};
+	static const uint32_t weights[] = {1, 2, 100, MAGLEV_WEIGHT_MAX};
+	struct rnd rnd = {rnd_seed()};
+
+	for (int i = 0; i < 60; i++) {
+		size_t n = 1 + rnd_below(&rnd, i % 4 ? 40 : 1000);
+
+		random_backends(&rnd, n, weights[rnd_below(&rnd, ARRAY_SIZE(weights))]);
+		same_as_reference(n, primes[rnd_below(&rnd, ARRAY_SIZE(primes))]);
+	}
+}
+
 static void test_smallest(void **state _unused_)
 {
 	make_backends(3);
@@ -172,10 +222,16 @@ static void test_smallest(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_balance),	      cmocka_unit_test(test_order),
-		cmocka_unit_test(test_same_for_ever), cmocka_unit_test(test_disruption),
-		cmocka_unit_test(test_weights),	      cmocka_unit_test(test_equal_weights_are_one),
-		cmocka_unit_test(test_refused),	      cmocka_unit_test(test_smallest),
+		cmocka_unit_test(test_balance),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_same_for_ever),
+		cmocka_unit_test(test_disruption),
+		cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_equal_weights_are_one),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_smallest),
+		cmocka_unit_test(test_reference_small),
+		cmocka_unit_test(test_reference_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
