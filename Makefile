@@ -31,6 +31,7 @@ include mk/kernels.mk
 include mk/lint.mk
 include mk/demo.mk
 include mk/bench.mk
+include mk/ring.mk
 include mk/fuzz.mk
 include mk/traffic.mk
 

@@ -24,6 +24,7 @@ int maps_rings_init(struct maps_rings *r, const struct maps_bpf *bpf,
 		    const struct maps_backends *backends, struct maps_grace *grace)
 {
 	*r = (struct maps_rings){.bpf = bpf, .backends = backends, .grace = grace};
+	maglev_keep_init(&r->keep, MAPS_RINGS_KEEP);
 	r->work.slot = calloc(MODEL_RING_MAX, sizeof(*r->work.slot));
 	r->work.old = calloc(MODEL_RING_MAX, sizeof(*r->work.old));
 	r->work.when = calloc(MODEL_RING_MAX, sizeof(*r->work.when));
@@ -50,6 +51,7 @@ void maps_rings_done(struct maps_rings *r)
 		ring_free(r->all[i]);
 	free(r->all);
 	ring_pool_done(&r->pool);
+	maglev_keep_done(&r->keep);
 	free(r->retired);
 	free(r->work.slot);
 	free(r->work.old);
@@ -226,7 +228,7 @@ static int compute(struct maps_rings *r, const struct maps_member *m, size_t n, 
 		number_of[n_enabled++] = m[i].number;
 	}
 	if (n_enabled) {
-		err = maglev_build(enabled, n_enabled, size, r->cur);
+		err = maglev_keep_build(&r->keep, enabled, n_enabled, size, r->cur);
 		if (err < 0)
 			return err;
 		for (uint32_t i = 0; i < size; i++)
