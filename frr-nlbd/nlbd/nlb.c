@@ -18,7 +18,6 @@
 #include <zebra.h>
 
 #include "memory.h"
-#include "monotime.h"
 
 #include "nlbd/nlb.h"
 #include "nlbd/nlb_debug.h"
@@ -590,52 +589,4 @@ struct nlb_vip *nlb_vip_after(struct nlb *nlb, const struct prefix *p)
 	if (vip && !nlb_vip_cmp(vip, &key))
 		vip = nlb_vips_next(&nlb->vips, vip);
 	return vip;
-}
-
-void nlb_count(struct nlb *nlb, struct nlb_counts *ret_counts)
-{
-	struct nlb_counts counts = {};
-	const struct nlb_vip *vip;
-
-	frr_each (nlb_vips_const, &nlb->vips, vip) {
-		counts.vips++;
-		counts.by_state[vip->state]++;
-		counts.ports += vip->feed.n_ports;
-		for (size_t i = 0; i < vip->feed.n_ports; i++) {
-			const struct nlb_port *port = &vip->feed.ports[i];
-
-			counts.backends += port->n_backends;
-			for (size_t j = 0; j < port->n_backends; j++)
-				if (port->backends[j].state == NLB_BACKEND_UP)
-					counts.backends_up++;
-		}
-	}
-	*ret_counts = counts;
-}
-
-int64_t nlb_now_us(void)
-{
-	struct timeval now;
-
-	/* What monotime() returns is only the seconds of it. */
-	monotime(&now);
-	return now.tv_sec * 1000000LL + now.tv_usec;
-}
-
-uint32_t nlb_age_s(int64_t since_us)
-{
-	return (nlb_now_us() - since_us) / 1000000;
-}
-
-const char *nlb_dataplane_str(enum nlb_dataplane dataplane)
-{
-	switch (dataplane) {
-	case NLB_DATAPLANE_UNKNOWN:
-		return "unknown";
-	case NLB_DATAPLANE_OK:
-		return "ok";
-	case NLB_DATAPLANE_DOWN:
-		return "down";
-	}
-	assert(!"unknown data plane state");
 }

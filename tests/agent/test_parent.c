@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-
 #include <cmocka.h>
 
 #include "hc_reason.h"

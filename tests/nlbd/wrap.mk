@@ -3,7 +3,7 @@
 # (nothing that opens a socket) compiled under ASan + UBSan, and with FRR's own libfrr. FRR's two
 # warning switches stay off, as in FRR: its callbacks and initialisers trip them.
 
-NLBD_PURE   := nlb nlb_config nlb_debug nlb_feed nlb_feed_print nlb_memory nlb_orphan nlb_prefix nlb_vip
+NLBD_PURE   := nlb nlb_config nlb_debug nlb_feed nlb_feed_print nlb_info nlb_memory nlb_orphan nlb_prefix nlb_vip
 NLBD_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DHAVE_CONFIG_H -include string.h -fms-extensions $(CFLAGS_SAN) \
 	-Wno-unused-parameter -Wno-missing-field-initializers -Ifrr-nlbd -Itests/nlbd \
 	-isystem $(BUILD)/frr -isystem $(BUILD)/frr/lib -isystem $(BUILD)/frr/include \

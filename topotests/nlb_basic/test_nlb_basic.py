@@ -18,6 +18,7 @@ from lib import topotest
 from lib.topogen import TopoRouter, Topogen
 
 from .agent import SOCKET, Agent, vip
+from .watch import Watch, expect
 
 CWD = os.path.dirname(os.path.realpath(__file__))
 ROUTE = "show nlb route 198.51.100.7 40000 192.0.2.10 80 tcp"
@@ -77,12 +78,6 @@ def expected(router, name):
         return json.load(want)
 
 
-def expect(func, what, text, count=60):
-    "Wait until func() returns `what`."
-    ok, result = topotest.run_and_expect(func, what, count=count, wait=0.5)
-    assert ok, f"{text}: {result}"
-
-
 def expect_json(router, command, want, text=None, count=60):
     "Wait until the command's JSON holds `want`, a dictionary or the name of a file."
     if isinstance(want, str):
@@ -123,54 +118,6 @@ def vip_state(world, address):
 def expect_vip(world, address, state, reason):
     "Wait for a VIP's state."
     expect(functools.partial(vip_state, world, address), (state, reason), address)
-
-
-class Watch:
-    """Watches r1's kernel routes and r2's BGP for anything that goes away meanwhile."""
-
-    def __init__(self, world):
-        self.r1, self.r2 = world.r1, world.r2
-        self.file = os.path.join(self.r1.logdir, "r1", "monitor.log")
-        self.out = None
-        self.proc = None
-
-    def __enter__(self):
-        self.r2.vtysh_cmd("debug bgp updates in")
-        self.mark = len(self._bgp())
-        # pylint: disable=consider-using-with
-        self.out = open(self.file, "w", encoding="utf-8")
-        self.proc = self.r1.net.popen(
-            ["stdbuf", "-oL", "ip", "monitor", "route"], stdout=self.out, stderr=None
-        )
-        # It listens once it reports a route of ours.
-        probe = ["198.18.0.1/32", "dev", "lo"]
-
-        def listening():
-            self.r1.run(f"ip route replace {' '.join(probe)}; ip route del {' '.join(probe)}")
-            return "198.18.0.1" in self._kernel()
-
-        expect(listening, True, "ip monitor")
-        return self
-
-    def __exit__(self, *_):
-        self.proc.kill()
-        self.proc.wait()
-        self.out.close()
-
-    def _kernel(self):
-        with open(self.file, encoding="utf-8") as log:
-            return log.read()
-
-    def _bgp(self):
-        with open(os.path.join(self.r2.logdir, "r2", "bgpd.log"), encoding="utf-8") as log:
-            return log.read()
-
-    def assert_quiet(self, vips):
-        "None of these has been withdrawn, from the kernel or from r2."
-        for line in self._kernel().splitlines():
-            assert not any(f"Deleted blackhole {v}" in line for v in vips), line
-        for line in self._bgp()[self.mark :].splitlines():
-            assert not ("withdrawn" in line and any(v in line for v in vips)), line
 
 
 UP = ["192.0.2.10/32", "192.0.2.12/32", "2001:db8:ff::10/128"]
