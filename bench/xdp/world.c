@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "maglev.h"
+#include "maps_gen.h"
 #include "nlb_fill.h"
 #include "util.h"
 #include "world.h"
@@ -105,20 +106,18 @@ static void make_ring(uint32_t *ring, uint32_t first, size_t n)
 		ring[s] += first;
 }
 
-/*
- * The ring after a change, as the agent makes it: slots that changed hands
- * between two that live are marked, and the second ring has who had them.
- */
-static struct nlb_ring put_change(const uint32_t *from, const uint32_t *to, uint32_t dead)
+/* The ring after a change, by the agent's own rules; dead: a backend that is gone, or 0. */
+static struct nlb_ring put_change(uint32_t *from, const uint32_t *to, uint32_t dead)
 {
-	static uint32_t slots[RING_SLOTS];
+	static uint32_t slots[RING_SLOTS], old[RING_SLOTS], when[RING_SLOTS];
+	struct maps_gen prev = {.slot = from};
+	struct maps_gen next = {.slot = slots, .old = old, .when = when};
+	bool alive[N_BACKENDS + 1];
 
-	for (uint32_t s = 0; s < WORLD_RING; s++) {
-		slots[s] = to[s];
-		if (from[s] != to[s] && from[s] != dead)
-			slots[s] |= NLB_SLOT_RECENT;
-	}
-	return nlb_fill_ring(&fill, slots, from, WORLD_RING);
+	memset(alive, true, sizeof(alive));
+	alive[dead] = false;
+	maps_gen_next(&prev, WORLD_RING, to, alive, 0, NLB_SLOT_STABLE, &next);
+	return nlb_fill_ring(&fill, slots, old, WORLD_RING);
 }
 
 static uint32_t put_service(uint32_t vip, uint8_t protocol, uint16_t port, struct nlb_ring ring)

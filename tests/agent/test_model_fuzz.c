@@ -14,26 +14,9 @@
 
 #include "../fuzz/fuzz_model.c"
 
-#define MUTATIONS 1000
-
 static void torture(uint8_t *data, size_t len)
 {
-	static const char likely[] = "{}[]\",:\\0129-.eutfn \xc3";
-
-	for (size_t cut = 0; cut <= len; cut++)
-		fuzz_corpus_feed(LLVMFuzzerTestOneInput, data, cut);
-	for (unsigned int i = 0; len && i < MUTATIONS; i++) {
-		size_t at = (size_t)rand() % len;
-		uint8_t was = data[at];
-
-		if (i % 2)
-			data[at] = (uint8_t)likely[(size_t)rand() % (sizeof(likely) - 1)];
-		else
-			data[at] = (uint8_t)rand();
-		fuzz_corpus_feed(LLVMFuzzerTestOneInput, data, len);
-		if (i % 8)
-			data[at] = was;
-	}
+	fuzz_corpus_spoil_text(LLVMFuzzerTestOneInput, data, len);
 }
 
 static void test_corpus(void **state)

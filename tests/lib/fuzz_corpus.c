@@ -12,6 +12,7 @@
 #include "guard.h"
 #include "util.h"
 
+#define MUTATIONS 1000
 #define INPUT_MAX 65536
 
 void fuzz_corpus_feed(int (*entry)(const uint8_t *data, size_t len), const uint8_t *data,
@@ -21,6 +22,27 @@ void fuzz_corpus_feed(int (*entry)(const uint8_t *data, size_t len), const uint8
 
 	assert_int_equal(entry(in, len), 0);
 	guard_free(in, len);
+}
+
+void fuzz_corpus_spoil_text(int (*entry)(const uint8_t *data, size_t len), uint8_t *data,
+			    size_t len)
+{
+	static const char likely[] = "{}[]\",:\\0129-.eutfn \xc3";
+
+	for (size_t cut = 0; cut <= len; cut++)
+		fuzz_corpus_feed(entry, data, cut);
+	for (unsigned int i = 0; len && i < MUTATIONS; i++) {
+		size_t at = (size_t)rand() % len;
+		uint8_t was = data[at];
+
+		if (i % 2)
+			data[at] = (uint8_t)likely[(size_t)rand() % (sizeof(likely) - 1)];
+		else
+			data[at] = (uint8_t)rand();
+		fuzz_corpus_feed(entry, data, len);
+		if (i % 8)
+			data[at] = was;
+	}
 }
 
 void fuzz_corpus_replay(const char *dir, unsigned int min_seeds,

@@ -13,6 +13,13 @@
 void fuzz_corpus_feed(int (*entry)(const uint8_t *data, size_t len), const uint8_t *data,
 		      size_t len);
 
+/*
+ * Every cut of a seed for a parser of text, and a thousand mutations of one byte, half of
+ * them to one that means something in JSON. data is changed.
+ */
+void fuzz_corpus_spoil_text(int (*entry)(const uint8_t *data, size_t len), uint8_t *data,
+			    size_t len);
+
 /* Calls torture with each seed, which it may change; there must be min_seeds at least. */
 void fuzz_corpus_replay(const char *dir, unsigned int min_seeds,
 			void (*torture)(uint8_t *data, size_t len));

@@ -362,15 +362,11 @@ int main(void)
 {
 	static struct CMUnitTest tests[ARRAY_SIZE(cases) + 1];
 
-	if (!xdp_world_up()) {
-		print_message("1..0 # skip: needs root, namespaces and bpffs\n");
-		return 0;
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		tests[i] = (struct CMUnitTest){.name = cases[i].name,
 					       .test_func = test_case,
 					       .initial_state = (void *)&cases[i]};
 	tests[ARRAY_SIZE(cases)] =
 		(struct CMUnitTest)cmocka_unit_test(test_every_reason_has_a_case);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return xdp_case_main(tests, ARRAY_SIZE(tests));
 }
