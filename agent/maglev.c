@@ -289,3 +289,19 @@ int maglev_build(const struct maglev_backend *b, size_t n, uint32_t size, uint32
 	fill_last(&f);
 	return 0;
 }
+
+int maglev_digest(const struct maglev_backend *b, size_t n, uint32_t size, const uint32_t *slots,
+		  uint64_t *ret)
+{
+	_cleanup_free_ uint64_t *hash = malloc(n * sizeof(*hash));
+	uint64_t sum = 0;
+
+	if (!hash)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		hash[i] = maglev_hash(&b[i].addr, 0);
+	for (uint32_t i = 0; i < size; i++)
+		sum += maglev_digest_slot(hash[slots[i]], i);
+	*ret = sum;
+	return 0;
+}

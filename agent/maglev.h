@@ -29,6 +29,20 @@ struct maglev_backend {
  */
 int maglev_build(const struct maglev_backend *b, size_t n, uint32_t size, uint32_t *ret_slots);
 
+/*
+ * Digest of a ring that maglev_build() made, by the backends' addresses: the sum of
+ * maglev_digest_slot() over all slots, with maglev_hash(addr, 0), and 0 for none. 0 or -ENOMEM.
+ */
+int maglev_digest(const struct maglev_backend *b, size_t n, uint32_t size, const uint32_t *slots,
+		  uint64_t *ret);
+
+static inline uint64_t maglev_digest_slot(uint64_t hash, uint32_t slot)
+{
+	uint64_t d = (hash ^ slot * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull;
+
+	return d ^ d >> 32;
+}
+
 /* The hash that an address's permutation comes from; also good as a digest. */
 uint64_t maglev_hash(const struct addr *a, uint64_t seed);
 

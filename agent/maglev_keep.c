@@ -21,6 +21,7 @@ struct maglev_kept {
 		uint32_t n, size;
 	} key;
 	size_t bytes;
+	uint64_t digest;
 	struct maglev_backend *set;
 	void *places; /* uint8_t or uint16_t, [size] */
 };
@@ -139,16 +140,36 @@ static void widen16(uint32_t *restrict to, const uint16_t *restrict from, uint32
 		to[i] = from[i];
 }
 
-static void copy_out(const struct maglev_kept *kept, const uint32_t *index, uint32_t *ret_slots)
+/* At each place, what the caller wants for it; NULL: the place. */
+static void copy_out(const struct maglev_kept *kept, const uint32_t *of_place, uint32_t *ret_slots)
 {
+	const uint8_t *narrow = kept->places;
+	const uint16_t *wide = kept->places;
 	uint32_t size = kept->key.size;
 
-	if (kept->key.n <= NARROW_MAX)
-		widen8(ret_slots, kept->places, size);
-	else
-		widen16(ret_slots, kept->places, size);
-	for (uint32_t i = 0; index && i < size; i++)
-		ret_slots[i] = index[ret_slots[i]];
+	if (kept->key.n <= NARROW_MAX && !of_place)
+		widen8(ret_slots, narrow, size);
+	else if (!of_place)
+		widen16(ret_slots, wide, size);
+	for (uint32_t i = 0; of_place && i < size; i++)
+		ret_slots[i] = of_place[kept->key.n <= NARROW_MAX ? narrow[i] : wide[i]];
+}
+
+/* What the caller wants at each place of the sorted set; *own is to be freed. NULL: the place. */
+static const uint32_t *place_values(const struct sorted *s, size_t n, const uint32_t *value,
+				    uint32_t **own, int *err)
+{
+	*err = 0;
+	if (!s->index || !value)
+		return s->index ? s->index : value;
+	*own = malloc(n * sizeof(**own));
+	if (!*own) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		(*own)[i] = value[s->index[i]];
+	return *own;
 }
 
 static void copy_in(struct maglev_kept *kept, const uint32_t *place_of, const uint32_t *slots)
@@ -179,18 +200,28 @@ void maglev_keep_done(struct maglev_keep *k)
 }
 
 bool maglev_keep_find(struct maglev_keep *k, const struct maglev_backend *b, size_t n,
-		      uint32_t size, uint32_t *ret_slots)
+		      uint32_t size, const uint32_t *value, uint32_t *ret_slots,
+		      uint64_t *ret_digest)
 {
 	_cleanup_(sorted_done) struct sorted s = {};
+	_cleanup_free_ uint32_t *own = NULL;
 	struct maglev_kept *kept = NULL;
+	const uint32_t *values;
+	int err = 0;
 
 	if (n > 0 && n <= MAGLEV_KEEP_BACKENDS_MAX)
 		kept = lookup(k, b, n, size);
-	if (!kept || sorted_init(&s, b, n) < 0 || memcmp(s.set, kept->set, n * sizeof(*s.set))) {
+	if (kept)
+		err = sorted_init(&s, b, n);
+	if (!kept || err < 0 || memcmp(s.set, kept->set, n * sizeof(*s.set))) {
 		k->missed++;
 		return false;
 	}
-	copy_out(kept, s.index, ret_slots);
+	values = place_values(&s, n, value, &own, &err);
+	if (err < 0)
+		return false;
+	copy_out(kept, values, ret_slots);
+	*ret_digest = kept->digest;
 	k->found++;
 	HASH_DELETE(hh, k->by_set, kept);
 	k->bytes -= kept->bytes;
@@ -223,7 +254,7 @@ static struct maglev_kept *kept_new(const struct sorted *s, const uint32_t *plac
 }
 
 void maglev_keep_add(struct maglev_keep *k, const struct maglev_backend *b, size_t n, uint32_t size,
-		     const uint32_t *slots)
+		     const uint32_t *slots, uint64_t digest)
 {
 	_cleanup_(sorted_done) struct sorted s = {};
 	_cleanup_free_ uint32_t *place_of = NULL;
@@ -241,6 +272,7 @@ void maglev_keep_add(struct maglev_keep *k, const struct maglev_backend *b, size
 	kept = kept_new(&s, place_of, (uint32_t)n, size, slots);
 	if (!kept)
 		return;
+	kept->digest = digest;
 	if (kept->bytes > k->max_bytes) {
 		kept_free(kept);
 		return;
@@ -256,12 +288,15 @@ void maglev_keep_add(struct maglev_keep *k, const struct maglev_backend *b, size
 int maglev_keep_build(struct maglev_keep *k, const struct maglev_backend *b, size_t n,
 		      uint32_t size, uint32_t *ret_slots)
 {
+	uint64_t digest;
 	int r;
 
-	if (maglev_keep_find(k, b, n, size, ret_slots))
+	if (maglev_keep_find(k, b, n, size, NULL, ret_slots, &digest))
 		return 0;
 	r = maglev_build(b, n, size, ret_slots);
 	if (r == 0)
-		maglev_keep_add(k, b, n, size, ret_slots);
+		r = maglev_digest(b, n, size, ret_slots, &digest);
+	if (r == 0)
+		maglev_keep_add(k, b, n, size, ret_slots, digest);
 	return r;
 }

@@ -10,6 +10,9 @@
  *   are removed: done for many numbers at once, in one walk over the flows;
  * - another grace period has passed, in which programs end that had read such a flow.
  *
+ * Its entry in nlb_numbers, and the way that is kept for it, go earlier: after a minute. So
+ * backends that go down and come up together cost no system call each.
+ *
  * The queue may hold a number that was taken up again in the meantime; it is
  * passed over when its turn comes.
  */
@@ -18,6 +21,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "log.h"
 #include "maglev.h"
 #include "maps_backend.h"
 #include "maps_hop.h"
@@ -83,7 +87,8 @@ int maps_backends_init(struct maps_backends *t, const struct maps_bpf *bpf,
 	t->all = calloc(t->max + 1u, sizeof(*t->all));
 	t->queue = calloc(MAX2(t->max, 1u), sizeof(*t->queue));
 	t->purge = calloc(t->max + 1u, sizeof(*t->purge));
-	if (!t->all || !t->queue || !t->purge)
+	t->listing = calloc(MAX2(t->max, 1u), sizeof(*t->listing));
+	if (!t->all || !t->queue || !t->purge || !t->listing)
 		return -ENOMEM;
 	/* Unused numbers go first, so that those with a past stay known. */
 	for (int known = 0; known <= 1; known++) {
@@ -110,6 +115,7 @@ void maps_backends_done(struct maps_backends *t)
 	free(t->queue);
 	free(t->all);
 	free(t->purge);
+	free(t->listing);
 	*t = (struct maps_backends){};
 }
 
@@ -172,6 +178,17 @@ static int take_number(struct maps_backends *t, uint32_t *ret)
 	return -ENOSPC;
 }
 
+/* Takes the address's entries away. */
+static void unlist(struct maps_backends *t, uint32_t number)
+{
+	struct maps_backend *b = &t->all[number];
+
+	/* Only errors about the tunnel are counted by it. */
+	bpf_map_delete_elem(t->bpf->numbers_fd, b->addr.b);
+	maps_hops_unwant(t->hops, number, &b->addr);
+	b->listed = false;
+}
+
 static int assign(struct maps_backends *t, const struct addr *a, uint32_t *ret_number)
 {
 	struct nlb_backend entry = {.flags = addr_is_v4(a) ? NLB_BACKEND_F_V4 : 0};
@@ -183,12 +200,16 @@ static int assign(struct maps_backends *t, const struct addr *a, uint32_t *ret_n
 	if (r < 0)
 		return r;
 	b = &t->all[number];
+	if (b->listed)
+		unlist(t, number);
 	if (b->known)
 		HASH_DELETE(hh, t->by_addr, b);
 	b->known = false;
 	memcpy(entry.addr, a->b, sizeof(entry.addr));
 	t->bpf->backends[number] = entry;
-	r = maps_stats_clear(t->bpf->be_stats_fd, number);
+	/* Of a map that nobody used before, all counters are 0. */
+	r = t->bpf->adopted || b->birth ? maps_stats_clear(t->bpf->be_stats_fd, number) : 0;
+	b->birth++;
 	if (r == 0)
 		r = know(t, number, a);
 	if (r < 0) {
@@ -199,22 +220,21 @@ static int assign(struct maps_backends *t, const struct addr *a, uint32_t *ret_n
 	return 0;
 }
 
-/* 0, or -errno: then there is no more reference than before. */
-static int ref(struct maps_backends *t, uint32_t number)
+static void ref(struct maps_backends *t, uint32_t number)
 {
 	struct maps_backend *b = &t->all[number];
 
-	if (b->refs) {
-		b->refs++;
-		return 0;
-	}
-	if (bpf_map_update_elem(t->bpf->numbers_fd, b->addr.b, &number, BPF_ANY) < 0)
-		return -errno;
-	b->refs = 1;
+	if (b->refs++)
+		return;
 	b->flows = true;
 	t->n_used++;
+	if (b->listed)
+		return;
+	b->listed = true;
+	if (t->n_listing == t->max)
+		maps_backends_write(t);
+	t->listing[t->n_listing++] = number;
 	maps_hops_want(t->hops, number, &b->addr);
-	return 0;
 }
 
 int maps_backends_get(struct maps_backends *t, const struct addr *a, uint32_t *ret_number)
@@ -230,17 +250,17 @@ int maps_backends_get(struct maps_backends *t, const struct addr *a, uint32_t *r
 		if (r < 0)
 			return r;
 	}
-	r = ref(t, number);
-	if (r == 0)
-		*ret_number = number;
-	return r;
+	ref(t, number);
+	*ret_number = number;
+	return 0;
 }
 
 int maps_backends_ref(struct maps_backends *t, uint32_t number)
 {
 	if (number == NLB_BACKEND_NONE || number > t->max || !t->all[number].known)
 		return -ENOENT;
-	return ref(t, number);
+	ref(t, number);
+	return 0;
 }
 
 void maps_backends_put(struct maps_backends *t, uint32_t number)
@@ -251,10 +271,37 @@ void maps_backends_put(struct maps_backends *t, uint32_t number)
 		return;
 	t->n_used--;
 	b->epoch = t->grace->epoch;
+	b->rests = maps_gen_tick(util_now_ns());
 	enqueue(t, number);
-	/* Only errors about the tunnel are counted by it. */
-	bpf_map_delete_elem(t->bpf->numbers_fd, b->addr.b);
-	maps_hops_unwant(t->hops, number, &b->addr);
+}
+
+void maps_backends_write(struct maps_backends *t)
+{
+	uint32_t n = t->n_listing;
+	struct addr *keys = n ? malloc(n * sizeof(*keys)) : NULL;
+
+	for (uint32_t i = 0; keys && i < n; i++)
+		keys[i] = t->all[t->listing[i]].addr;
+	if (n &&
+	    (!keys || bpf_map_update_batch(t->bpf->numbers_fd, keys, t->listing, &n, NULL) < 0))
+		log_warning("errors about tunnels of some backends will not be counted",
+			    "backends=%u error=\"%s\"", t->n_listing - (keys ? n : 0),
+			    strerror(keys ? errno : ENOMEM));
+	free(keys);
+	t->n_listing = 0;
+}
+
+void maps_backends_rest(struct maps_backends *t, uint32_t now, uint32_t max)
+{
+	for (max = MIN2(max, t->max); max; max--) {
+		const struct maps_backend *b;
+
+		t->rest_at = t->rest_at % t->max + 1;
+		b = &t->all[t->rest_at];
+		if (b->listed && !b->refs && now > b->rests &&
+		    now - b->rests >= MAPS_BACKEND_REST_TICKS)
+			unlist(t, t->rest_at);
+	}
 }
 
 int maps_backends_adopted(struct maps_backends *t)
@@ -262,6 +309,7 @@ int maps_backends_adopted(struct maps_backends *t)
 	struct addr key, next;
 	int more;
 
+	maps_backends_write(t);
 	more = bpf_map_get_next_key(t->bpf->numbers_fd, NULL, &next) < 0 ? -errno : 0;
 	while (more == 0) {
 		const struct maps_backend *b;

@@ -20,6 +20,9 @@
 #include <stddef.h>
 
 #include "maps_gen.h"
+#include "util.h"
+
+#define HASH_LANES 8u
 
 static uint32_t load(const uint32_t *slot)
 {
@@ -32,55 +35,85 @@ static uint32_t plain(uint32_t slot)
 	return slot & (NLB_SLOT_MODE | NLB_SLOT_BACKEND);
 }
 
-static bool is_alive(const bool *alive, uint32_t backend)
+/*
+ * Which slots change cannot be predicted, so there is no branch on it: what a slot becomes is
+ * picked. `from` is the backend that flows of before the change are led to: the old one of a
+ * slot that is RECENT, else its own. If it is alive and no more the slot's, the slot is RECENT
+ * (again); else it is what it was, and LINGER if it was RECENT.
+ */
+static void next_plain(const struct maps_gen *prev, uint32_t size, const uint32_t *cur,
+		       const bool *alive, struct maps_gen *ret)
 {
-	return backend != NLB_BACKEND_NONE && alive[backend];
-}
+	uint32_t *slot = ret->slot, *old = ret->old, recent = 0;
 
-static void put(struct maps_gen *ret, uint32_t i, uint32_t slot, uint32_t old, uint32_t when)
-{
-	uint32_t mode = maps_gen_mode(slot);
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t from = maps_gen_backend(load(&prev->slot[i])), now = cur[i];
+		uint32_t moved = (now != from) & alive[from];
 
-	ret->slot[i] = slot;
-	ret->old[i] = old;
-	ret->when[i] = mode == NLB_SLOT_STABLE ? 0 : when;
-	ret->recent += mode == NLB_SLOT_RECENT;
-	ret->linger += mode == NLB_SLOT_LINGER;
-}
-
-static void next_slot(const struct maps_gen *prev, uint32_t i, uint32_t cur, const bool *alive,
-		      uint32_t now, struct maps_gen *ret)
-{
-	uint32_t slot = load(&prev->slot[i]);
-	uint32_t mode = maps_gen_mode(slot), was = maps_gen_backend(slot), old;
-
-	if (mode != NLB_SLOT_RECENT) {
-		uint32_t used = mode == NLB_SLOT_LINGER ? slot & NLB_SLOT_USED : 0;
-		uint32_t when = mode == NLB_SLOT_LINGER && cur == was ? prev->when[i] : now;
-
-		if (cur != was && is_alive(alive, was))
-			put(ret, i, NLB_SLOT_RECENT | cur, was, now);
-		else
-			put(ret, i, mode | used | cur, NLB_BACKEND_NONE, when);
-		return;
+		slot[i] = now | (NLB_SLOT_RECENT & -moved);
+		old[i] = from & -moved;
+		recent += moved;
 	}
-	old = prev->old[i];
-	if (cur == old || !is_alive(alive, old))
-		put(ret, i, NLB_SLOT_LINGER | cur, NLB_BACKEND_NONE, now);
-	else
-		put(ret, i, NLB_SLOT_RECENT | cur, old, prev->when[i]);
+	ret->recent = recent;
 }
+
+/* yes (0 or 1) ? a : b, whatever the compiler thinks of it. */
+static inline uint32_t pick(uint32_t yes, uint32_t a, uint32_t b)
+{
+	return b ^ ((a ^ b) & -yes);
+}
+
+static void next_mixed(const struct maps_gen *prev, uint32_t size, const uint32_t *cur,
+		       const bool *alive, uint32_t now, struct maps_gen *ret)
+{
+	/* Of a ring without RECENT slots there is no second one; then this is not looked at. */
+	const uint32_t *prev_old = prev->old ? prev->old : prev->slot;
+	uint32_t *slot = ret->slot, *old = ret->old, *when = ret->when;
+	uint32_t recent = 0, linger = 0;
+
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t before = load(&prev->slot[i]), mode = maps_gen_mode(before);
+		uint32_t was = maps_gen_backend(before), was_recent = mode == NLB_SLOT_RECENT;
+		uint32_t was_linger = mode == NLB_SLOT_LINGER;
+		uint32_t from = pick(was_recent, prev_old[i], was);
+		uint32_t moved = (cur[i] != from) & alive[from];
+		uint32_t stays = mode | (before & NLB_SLOT_USED & -was_linger);
+		uint32_t same_time = pick(moved, was_recent, was_linger & (cur[i] == was));
+
+		stays = pick(was_recent, NLB_SLOT_LINGER, stays);
+		slot[i] = cur[i] | pick(moved, NLB_SLOT_RECENT, stays);
+		old[i] = from & -moved;
+		when[i] = pick(same_time, maps_gen_when(prev, i), now);
+		recent += moved;
+		linger += (moved ^ 1) & (was_linger | was_recent);
+	}
+	ret->recent = recent;
+	ret->linger = linger;
+}
+
+_Static_assert(NLB_BACKEND_NONE == 0, "old & 0 is none");
 
 void maps_gen_next(const struct maps_gen *prev, uint32_t size, const uint32_t *cur,
 		   const bool *alive, uint32_t now, uint32_t first, struct maps_gen *ret)
 {
 	ret->recent = ret->linger = 0;
-	for (uint32_t i = 0; i < size; i++) {
-		if (prev)
-			next_slot(prev, i, cur[i], alive, now, ret);
-		else
-			put(ret, i, first | cur[i], NLB_BACKEND_NONE, now);
+	ret->since = now;
+	ret->flat = !prev || prev->recent + prev->linger == 0;
+	if (!prev) {
+		for (uint32_t i = 0; i < size; i++)
+			ret->slot[i] = first | cur[i];
+		ret->linger = first == NLB_SLOT_LINGER ? size : 0;
+	} else if (ret->flat) {
+		next_plain(prev, size, cur, alive, ret);
+	} else {
+		ret->since = 0;
+		next_mixed(prev, size, cur, alive, now, ret);
 	}
+}
+
+static bool too_young(uint32_t when, uint32_t now, uint32_t idle)
+{
+	return now < when || now - when < idle;
 }
 
 /* True when the slot changed its mode. The program may set USED meanwhile. */
@@ -89,7 +122,7 @@ static bool age_slot(struct maps_gen *g, uint32_t i, uint32_t now, uint32_t idle
 	uint32_t *at = &g->slot[i], slot = load(at);
 	uint32_t mode = maps_gen_mode(slot);
 
-	if (mode == NLB_SLOT_STABLE || now < g->when[i] || now - g->when[i] < idle)
+	if (mode == NLB_SLOT_STABLE || too_young(maps_gen_when(g, i), now, idle))
 		return false;
 	g->when[i] = now;
 	if (mode == NLB_SLOT_RECENT) {
@@ -113,15 +146,46 @@ uint32_t maps_gen_age(struct maps_gen *g, uint32_t from, uint32_t to, uint32_t n
 {
 	uint32_t changed = 0;
 
+	if (!maps_gen_due(g, now, idle))
+		return 0;
 	for (uint32_t i = from; i < to; i++)
 		changed += age_slot(g, i, now, idle);
 	return changed;
+}
+
+bool maps_gen_due(const struct maps_gen *g, uint32_t now, uint32_t idle)
+{
+	return g->recent + g->linger && !too_young(g->since, now, idle);
+}
+
+void maps_gen_unflatten(struct maps_gen *g, uint32_t size)
+{
+	for (uint32_t i = 0; i < size; i++)
+		g->when[i] = g->since;
+	g->flat = false;
+}
+
+void maps_gen_merge(struct maps_gen *g, const struct maps_gen *other, uint32_t size)
+{
+	uint32_t latest = other->since;
+
+	if (!other->flat && g->flat) {
+		for (uint32_t i = 0; i < size; i++)
+			if (maps_gen_mode(other->slot[i]) != NLB_SLOT_STABLE)
+				latest = MAX2(latest, other->when[i]);
+	} else if (!other->flat) {
+		for (uint32_t i = 0; i < size; i++)
+			g->when[i] = MAX2(g->when[i], other->when[i]);
+	}
+	g->since = MAX2(g->since, latest);
 }
 
 bool maps_gen_adopt(struct maps_gen *g, uint32_t size, uint32_t now,
 		    bool (*ok)(void *user, uint32_t number), void *user)
 {
 	g->recent = g->linger = 0;
+	g->since = now;
+	g->flat = true;
 	for (uint32_t i = 0; i < size; i++) {
 		uint32_t slot = load(&g->slot[i]), mode = maps_gen_mode(slot);
 		uint32_t number = maps_gen_backend(slot);
@@ -134,8 +198,6 @@ bool maps_gen_adopt(struct maps_gen *g, uint32_t size, uint32_t now,
 			return false;
 		g->recent += mode == NLB_SLOT_RECENT;
 		g->linger += mode == NLB_SLOT_LINGER;
-		if (g->when)
-			g->when[i] = mode == NLB_SLOT_STABLE ? 0 : now;
 	}
 	return true;
 }
@@ -146,18 +208,32 @@ static uint64_t mix(uint64_t h, uint64_t word)
 	return h ^ (h >> 32);
 }
 
+/* old: where there is none, anything of that size. */
+static uint64_t content(const uint32_t *slots, const uint32_t *old, uint32_t i)
+{
+	uint64_t slot = plain(load(&slots[i]));
+	uint64_t recent = maps_gen_mode((uint32_t)slot) == NLB_SLOT_RECENT;
+
+	return slot | ((uint64_t)old[i] << 32 & -recent);
+}
+
+/* In lanes, since each step of one waits for the step before. */
 uint64_t maps_gen_hash(const struct maps_gen *g, uint32_t size)
 {
-	uint64_t h = size;
+	const uint32_t *old = g->old ? g->old : g->slot;
+	uint64_t h[HASH_LANES];
+	uint32_t i = 0;
 
-	for (uint32_t i = 0; i < size; i++) {
-		uint64_t slot = plain(load(&g->slot[i]));
-
-		if (maps_gen_mode((uint32_t)slot) == NLB_SLOT_RECENT)
-			slot |= (uint64_t)g->old[i] << 32;
-		h = mix(h, slot);
-	}
-	return h;
+	for (uint32_t lane = 0; lane < HASH_LANES; lane++)
+		h[lane] = mix(size, lane);
+	for (; i + HASH_LANES <= size; i += HASH_LANES)
+		for (uint32_t lane = 0; lane < HASH_LANES; lane++)
+			h[lane] = mix(h[lane], content(g->slot, old, i + lane));
+	for (; i < size; i++)
+		h[0] = mix(h[0], content(g->slot, old, i));
+	for (uint32_t lane = 1; lane < HASH_LANES; lane++)
+		h[0] = mix(h[0], h[lane]);
+	return h[0];
 }
 
 bool maps_gen_equal(const struct maps_gen *a, const struct maps_gen *b, uint32_t size)

@@ -37,36 +37,54 @@ static inline uint32_t maps_gen_backend(uint32_t slot)
 	return slot & NLB_SLOT_BACKEND;
 }
 
-/* A ring's slots. Of `old`, only those count whose slot is RECENT; of `when`, not the STABLE. */
+/*
+ * A ring's slots. Of `old`, only those count whose slot is RECENT; of times, not those of the
+ * STABLE. A slot's time is the tick since which its mode holds, or of the last look at it.
+ */
 struct maps_gen {
 	uint32_t *slot;
 	uint32_t *old;	/* the second ring: the backend before; may be NULL if none is RECENT */
-	uint32_t *when; /* tick since which its mode holds, or of the last look; may be NULL if all
-			 * are STABLE */
+	uint32_t *when; /* times; what is earlier than `since` counts as that */
+	uint32_t since;
+	bool flat;		 /* all times are `since`; `when` says nothing and may be NULL */
 	uint32_t recent, linger; /* how many there are */
 };
+
+static inline uint32_t maps_gen_when(const struct maps_gen *g, uint32_t i)
+{
+	return g->flat || g->when[i] < g->since ? g->since : g->when[i];
+}
 
 /*
  * Makes the generation after prev. `cur` is the new ring of backend numbers,
  * of `size` slots as prev's; alive[number] says which backends the service has,
- * draining ones too. prev NULL: there was none, and all slots are of mode `first`: LINGER
- * if flows may be remembered all the same, else STABLE. The arrays of
- * ret are the caller's, of `size` elements, none of them prev's or NULL.
+ * draining ones too, and never NLB_BACKEND_NONE. prev NULL: there was none, and all slots
+ * are of mode `first`: LINGER if flows may be remembered all the same, else STABLE. The
+ * arrays of ret are the caller's, of `size` elements, none of them prev's or NULL; `old` and
+ * `when` are filled where they count.
  */
 void maps_gen_next(const struct maps_gen *prev, uint32_t size, const uint32_t *cur,
 		   const bool *alive, uint32_t now, uint32_t first, struct maps_gen *ret);
 
 /*
  * Ages slots [from, to) in place, under the program's eyes: RECENT for `idle`
- * ticks becomes LINGER; LINGER not used in `idle` ticks becomes STABLE. A
- * `when` ahead of now counts as now. Returns how many slots changed their mode;
+ * ticks becomes LINGER; LINGER not used in `idle` ticks becomes STABLE. A time
+ * ahead of now counts as now. g must not be flat, unless maps_gen_due() says no. Returns how many slots changed their mode;
  * g->recent and g->linger follow.
  */
 uint32_t maps_gen_age(struct maps_gen *g, uint32_t from, uint32_t to, uint32_t now, uint32_t idle);
 
+/* False: none of the slots is old enough to age, as far as `since` says. */
+bool maps_gen_due(const struct maps_gen *g, uint32_t now, uint32_t idle);
+
+/* Not flat from now on; the caller has set g->when, of `size` elements. */
+void maps_gen_unflatten(struct maps_gen *g, uint32_t size);
+
+/* g is to stay for another ring of the same content as well: it ages as the later one does. */
+void maps_gen_merge(struct maps_gen *g, const struct maps_gen *other, uint32_t size);
+
 /*
- * Reads slots that are in the maps: counts modes and sets `when` of all but the
- * STABLE to now (when may be NULL: only counts). False: a slot has no mode that there
+ * Reads slots that are in the maps: counts modes; all times are now. False: a slot has no mode that there
  * is, or ok() is not true of a number in it. NLB_BACKEND_NONE is not asked of.
  */
 bool maps_gen_adopt(struct maps_gen *g, uint32_t size, uint32_t now,

@@ -73,6 +73,11 @@ void maps_numbers_done(struct maps_numbers *p)
 	*p = (struct maps_numbers){};
 }
 
+bool maps_numbers_used(const struct maps_numbers *p)
+{
+	return p->n && p->free[p->head].epoch;
+}
+
 int maps_numbers_get(struct maps_numbers *p, struct maps_grace *g, uint32_t *ret)
 {
 	const struct maps_number *first = &p->free[p->head];

@@ -40,6 +40,9 @@ struct maps_numbers {
 int maps_numbers_init(struct maps_numbers *p, uint32_t n, const bool *used);
 void maps_numbers_done(struct maps_numbers *p);
 
+/* Did the number that is next mean something before, in this process? */
+bool maps_numbers_used(const struct maps_numbers *p);
+
 /* Waits for a grace period where it must. Returns 0, -ENOSPC or -errno. */
 int maps_numbers_get(struct maps_numbers *p, struct maps_grace *g, uint32_t *ret);
 void maps_numbers_put(struct maps_numbers *p, const struct maps_grace *g, uint32_t number);

@@ -7,9 +7,15 @@
  *
  * A ring with a second one takes an extent of twice the size, which is booked as
  * two: the second half goes first, when no slot is RECENT any more.
+ *
+ * A ring whose slots are all of one mode follows from its backends alone. When its last
+ * reference goes, it stays where it is, listed under them: backends that go down together
+ * mostly come back together. It goes when its room is needed, the longest unused one first,
+ * and is not found any more once a number of its backends means another address.
  */
 #include <errno.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "maps_ring.h"
 #include "model.h"
@@ -23,41 +29,53 @@ static uint32_t even(uint32_t size)
 int maps_rings_init(struct maps_rings *r, const struct maps_bpf *bpf,
 		    const struct maps_backends *backends, struct maps_grace *grace)
 {
+	int err;
+
 	*r = (struct maps_rings){.bpf = bpf, .backends = backends, .grace = grace};
+	pthread_mutex_init(&r->lock, NULL);
 	maglev_keep_init(&r->keep, MAPS_RINGS_KEEP);
-	r->work.slot = calloc(MODEL_RING_MAX, sizeof(*r->work.slot));
-	r->work.old = calloc(MODEL_RING_MAX, sizeof(*r->work.old));
-	r->work.when = calloc(MODEL_RING_MAX, sizeof(*r->work.when));
-	r->cur = calloc(MODEL_RING_MAX, sizeof(*r->cur));
-	r->alive = calloc(bpf->cfg->max_backends + 1u, sizeof(*r->alive));
-	if (!r->work.slot || !r->work.old || !r->work.when || !r->cur || !r->alive)
-		return -ENOMEM;
-	return ring_pool_init(&r->pool, bpf->cfg->ring_slots);
+	err = workers_new(0, &r->workers);
+	return err < 0 ? err : ring_pool_init(&r->pool, bpf->cfg->ring_slots);
 }
 
-static void ring_free(struct maps_ring *ring)
+void maps_ring_free(struct maps_ring *ring)
 {
 	if (!ring)
 		return;
 	free(ring->gen.when);
+	free(ring->set);
 	free(ring);
 }
 
 void maps_rings_done(struct maps_rings *r)
 {
+	/* Never begun. */
+	if (!r->bpf)
+		return;
 	HASH_CLEAR(hh, r->by_content);
 	HASH_CLEAR(hh_base, r->by_base);
+	HASH_CLEAR(hh_pure, r->by_pure);
 	for (size_t i = 0; i < r->n_all; i++)
-		ring_free(r->all[i]);
+		maps_ring_free(r->all[i]);
+	while (r->kept) {
+		struct maps_ring *ring = r->kept;
+
+		DL_DELETE(r->kept, ring);
+		maps_ring_free(ring);
+	}
 	free(r->all);
+	workers_free(r->workers);
+	for (unsigned int i = 0; i < WORKERS_MAX; i++) {
+		free(r->work[i].gen.slot);
+		free(r->work[i].gen.old);
+		free(r->work[i].gen.when);
+		free(r->work[i].cur);
+		free(r->work[i].alive);
+	}
 	ring_pool_done(&r->pool);
 	maglev_keep_done(&r->keep);
 	free(r->retired);
-	free(r->work.slot);
-	free(r->work.old);
-	free(r->work.when);
-	free(r->cur);
-	free(r->alive);
+	pthread_mutex_destroy(&r->lock);
 	*r = (struct maps_rings){};
 }
 
@@ -99,23 +117,47 @@ static void retire(struct maps_rings *r, uint32_t base, uint32_t size)
 		(struct maps_retired){.base = base, .size = size, .epoch = r->grace->epoch};
 }
 
+/* The program has ended with it, or retire() it. */
+static void release(struct maps_rings *r, uint32_t base, uint32_t size, uint64_t epoch)
+{
+	if (epoch < r->grace->epoch)
+		ring_pool_free(&r->pool, base, size);
+	else
+		retire(r, base, size);
+}
+
+static void drop(struct maps_rings *r, struct maps_ring *ring);
+
+/* The longest unused ring of those that are kept goes. */
+static void drop_kept(struct maps_rings *r)
+{
+	struct maps_ring *ring = r->kept;
+
+	DL_DELETE(r->kept, ring);
+	r->n_kept--;
+	r->kept_slots -= even(ring->place.size);
+	drop(r, ring);
+}
+
 static int allocate(struct maps_rings *r, uint32_t size, uint32_t *ret_base)
 {
 	int err;
 
 	reclaim(r);
 	err = ring_pool_alloc(&r->pool, size, ret_base);
-	if (err != -ENOSPC || !r->n_retired)
-		return err;
-	err = maps_grace_wait(r->grace);
-	if (err < 0)
-		return err;
-	reclaim(r);
-	return ring_pool_alloc(&r->pool, size, ret_base);
+	while (err == -ENOSPC && r->kept && r->kept->epoch < r->grace->epoch) {
+		drop_kept(r);
+		err = ring_pool_alloc(&r->pool, size, ret_base);
+	}
+	return err;
 }
 
-/* A place for a ring, and, if wanted, a second one behind it. */
-static int place_ring(struct maps_rings *r, uint32_t size, bool second, uint32_t *ret_base)
+bool maps_ring_waits(const struct maps_rings *r)
+{
+	return r->kept || r->n_retired;
+}
+
+int maps_ring_alloc(struct maps_rings *r, uint32_t size, bool second, uint32_t *ret_base)
 {
 	uint32_t len = second ? even(size) * 2 : size;
 	int err;
@@ -138,15 +180,21 @@ static int place_ring(struct maps_rings *r, uint32_t size, bool second, uint32_t
 	return err;
 }
 
+void maps_ring_unalloc(struct maps_rings *r, uint32_t base, uint32_t size, bool second)
+{
+	ring_pool_free(&r->pool, base, size);
+	if (second)
+		ring_pool_free(&r->pool, base + even(size), size);
+}
+
 /* ---- the structs ---- */
 
+/* A ring that could not be listed is one that nobody shares, nothing worse. */
 static void list_content(struct maps_rings *r, struct maps_ring *ring)
 {
-	ring->content = maps_gen_hash(&ring->gen, ring->place.size);
 	HASH_ADD(hh, r->by_content, content, sizeof(ring->content), ring);
 }
 
-/* A ring that could not be listed is one that nobody shares, nothing worse. */
 static void unlist_content(struct maps_rings *r, struct maps_ring *ring)
 {
 	if (HASH_ADDED(hh, ring))
@@ -154,21 +202,53 @@ static void unlist_content(struct maps_rings *r, struct maps_ring *ring)
 	ring->hh = (UT_hash_handle){};
 }
 
-static uint64_t digest(const struct maps_rings *r, const struct maps_ring *ring)
+static bool same_set(const struct maps_rings *r, const struct maps_ring_set *a,
+		     const struct maps_ring_set *b)
 {
-	uint64_t d = 0;
-
-	for (uint32_t i = 0; i < ring->place.size; i++) {
-		uint32_t number = maps_gen_backend(ring->gen.slot[i]);
-
-		d = (d ^ r->backends->all[number].hash) * 0xff51afd7ed558ccdull;
-		d ^= d >> 32;
-	}
-	return d;
+	if (a->n != b->n || memcmp(a->b, b->b, a->n * sizeof(a->b[0])) != 0)
+		return false;
+	for (uint32_t i = 0; i < a->n; i++)
+		if (r->backends->all[a->b[i].number].birth != a->b[i].birth)
+			return false;
+	return true;
 }
 
-/* Lists a ring whose slots are written. */
-static int add(struct maps_rings *r, struct maps_ring *ring)
+struct maps_ring *maps_ring_find_pure(const struct maps_rings *r, const struct maps_ring_set *set,
+				      uint32_t size, uint32_t mode)
+{
+	struct maps_ring_pure key = {.set = set->hash, .size = size, .mode = mode};
+	struct maps_ring *ring;
+
+	HASH_FIND(hh_pure, r->by_pure, &key, sizeof(key), ring);
+	return ring && same_set(r, ring->set, set) ? ring : NULL;
+}
+
+/* If all its slots are of one mode, and there is no such ring yet. */
+static void list_pure(struct maps_rings *r, struct maps_ring *ring)
+{
+	const struct maps_gen *g = &ring->gen;
+	struct maps_ring *other;
+
+	if (!ring->set || g->recent || (g->linger && g->linger != ring->place.size))
+		return;
+	ring->pure = (struct maps_ring_pure){
+		.set = ring->set->hash,
+		.size = ring->place.size,
+		.mode = g->linger ? NLB_SLOT_LINGER : NLB_SLOT_STABLE,
+	};
+	HASH_FIND(hh_pure, r->by_pure, &ring->pure, sizeof(ring->pure), other);
+	if (!other)
+		HASH_ADD(hh_pure, r->by_pure, pure, sizeof(ring->pure), ring);
+}
+
+static void unlist_pure(struct maps_rings *r, struct maps_ring *ring)
+{
+	if (HASH_ADDED(hh_pure, ring))
+		HASH_DELETE(hh_pure, r->by_pure, ring);
+	ring->hh_pure = (UT_hash_handle){};
+}
+
+static int list_used(struct maps_rings *r, struct maps_ring *ring)
 {
 	if (r->n_all == r->cap_all) {
 		size_t cap = MAX2((size_t)64, r->cap_all * 2);
@@ -179,29 +259,75 @@ static int add(struct maps_rings *r, struct maps_ring *ring)
 		r->all = grown;
 		r->cap_all = cap;
 	}
+	ring->pos = r->n_all;
+	r->all[r->n_all++] = ring;
+	return 0;
+}
+
+static void unlist_used(struct maps_rings *r, struct maps_ring *ring)
+{
+	r->all[ring->pos] = r->all[--r->n_all];
+	r->all[ring->pos]->pos = ring->pos;
+}
+
+int maps_ring_add(struct maps_rings *r, struct maps_ring *ring)
+{
 	HASH_ADD(hh_base, r->by_base, place.base, sizeof(ring->place.base), ring);
 	if (!HASH_ADDED(hh_base, ring))
 		return -ENOMEM;
+	if (list_used(r, ring) < 0) {
+		HASH_DELETE(hh_base, r->by_base, ring);
+		return -ENOMEM;
+	}
 	list_content(r, ring);
-	ring->pos = r->n_all;
-	r->all[r->n_all++] = ring;
-	ring->digest = digest(r, ring);
+	list_pure(r, ring);
 	ring->refs = 1;
 	return 0;
+}
+
+int maps_ring_ref(struct maps_rings *r, struct maps_ring *ring)
+{
+	if (!ring->refs) {
+		if (list_used(r, ring) < 0)
+			return -ENOMEM;
+		DL_DELETE(r->kept, ring);
+		r->n_kept--;
+		r->kept_slots -= even(ring->place.size);
+		list_content(r, ring);
+		ring->rested = 0;
+	}
+	ring->refs++;
+	return 0;
+}
+
+static void drop(struct maps_rings *r, struct maps_ring *ring)
+{
+	unlist_content(r, ring);
+	unlist_pure(r, ring);
+	HASH_DELETE(hh_base, r->by_base, ring);
+	release(r, ring->place.base, ring->place.size, ring->epoch);
+	if (ring->gen.old)
+		release(r, ring->place.base + even(ring->place.size), ring->place.size,
+			ring->epoch);
+	maps_ring_free(ring);
 }
 
 void maps_rings_put(struct maps_rings *r, struct maps_ring *ring)
 {
 	if (!ring || --ring->refs)
 		return;
+	unlist_used(r, ring);
+	ring->epoch = r->grace->epoch;
+	if (!HASH_ADDED(hh_pure, ring)) {
+		drop(r, ring);
+		return;
+	}
 	unlist_content(r, ring);
-	HASH_DELETE(hh_base, r->by_base, ring);
-	r->all[ring->pos] = r->all[--r->n_all];
-	r->all[ring->pos]->pos = ring->pos;
-	retire(r, ring->place.base, ring->place.size);
-	if (ring->gen.old)
-		retire(r, ring->place.base + even(ring->place.size), ring->place.size);
-	ring_free(ring);
+	free(TAKE_PTR(ring->gen.when));
+	ring->gen.flat = true;
+	DL_APPEND(r->kept, ring);
+	r->n_kept++;
+	r->kept_slots += even(ring->place.size);
 }
 
 struct nlb_ring maps_ring_place(const struct maps_ring *ring)
@@ -209,131 +335,10 @@ struct nlb_ring maps_ring_place(const struct maps_ring *ring)
 	return ring ? ring->place : (struct nlb_ring){};
 }
 
-/* ---- making ---- */
-
-/* r->cur and r->alive of the backends. */
-static int compute(struct maps_rings *r, const struct maps_member *m, size_t n, uint32_t size)
-{
-	_cleanup_free_ struct maglev_backend *enabled = calloc(n, sizeof(*enabled));
-	_cleanup_free_ uint32_t *number_of = calloc(n, sizeof(*number_of));
-	size_t n_enabled = 0;
-	int err;
-
-	if (!enabled || !number_of)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		if (!m[i].weight)
-			continue;
-		enabled[n_enabled] = (struct maglev_backend){m[i].addr, m[i].weight};
-		number_of[n_enabled++] = m[i].number;
-	}
-	if (n_enabled) {
-		err = maglev_keep_build(&r->keep, enabled, n_enabled, size, r->cur);
-		if (err < 0)
-			return err;
-		for (uint32_t i = 0; i < size; i++)
-			r->cur[i] = number_of[r->cur[i]];
-	} else {
-		for (uint32_t i = 0; i < size; i++)
-			r->cur[i] = NLB_BACKEND_NONE;
-	}
-	return 0;
-}
-
-static struct maps_ring *find(const struct maps_rings *r, const struct maps_gen *g, uint32_t size)
-{
-	uint64_t content = maps_gen_hash(g, size);
-	struct maps_ring *ring;
-
-	HASH_FIND(hh, r->by_content, &content, sizeof(content), ring);
-	if (!ring || ring->place.size != size || !maps_gen_equal(&ring->gen, g, size))
-		return NULL;
-	return ring;
-}
-
-/* For two who share a ring, a slot ages as the later one's would. */
-static void merge_when(struct maps_ring *ring, const struct maps_gen *g)
-{
-	for (uint32_t i = 0; ring->gen.when && i < ring->place.size; i++)
-		ring->gen.when[i] = MAX2(ring->gen.when[i], g->when[i]);
-}
-
-/* Points gen to the place in the maps. */
-static void point(const struct maps_rings *r, struct maps_ring *ring, bool second)
+void maps_ring_point(const struct maps_rings *r, struct maps_ring *ring, bool second)
 {
 	ring->gen.slot = r->bpf->slots + ring->place.base;
 	ring->gen.old = second ? ring->gen.slot + even(ring->place.size) : NULL;
-}
-
-static int write_ring(struct maps_rings *r, struct maps_ring *ring)
-{
-	size_t len = ring->place.size * sizeof(*r->work.slot);
-
-	ring->gen.recent = r->work.recent;
-	ring->gen.linger = r->work.linger;
-	memcpy(ring->gen.slot, r->work.slot, len);
-	if (ring->gen.old)
-		memcpy(ring->gen.old, r->work.old, len);
-	if (ring->gen.recent + ring->gen.linger) {
-		ring->gen.when = malloc(len);
-		if (!ring->gen.when)
-			return -ENOMEM;
-		memcpy(ring->gen.when, r->work.when, len);
-	}
-	return maps_gen_equal(&ring->gen, &r->work, ring->place.size) ? add(r, ring) : -EIO;
-}
-
-/* r->work as a new ring. */
-static int new_ring(struct maps_rings *r, uint32_t size, struct maps_ring **ret)
-{
-	struct maps_ring *ring = calloc(1, sizeof(*ring));
-	bool second = r->work.recent > 0;
-	int err;
-
-	if (!ring)
-		return -ENOMEM;
-	ring->place.size = size;
-	err = place_ring(r, size, second, &ring->place.base);
-	if (err == 0) {
-		point(r, ring, second);
-		err = write_ring(r, ring);
-		if (err == 0) {
-			*ret = ring;
-			return 0;
-		}
-		/* Nobody has seen it. */
-		ring_pool_free(&r->pool, ring->place.base, size);
-		if (second)
-			ring_pool_free(&r->pool, ring->place.base + even(size), size);
-	}
-	ring_free(ring);
-	return err;
-}
-
-int maps_rings_make(struct maps_rings *r, const struct maps_ring *prev, const struct maps_member *m,
-		    size_t n, uint32_t size, bool flows, uint32_t now, struct maps_ring **ret)
-{
-	struct maps_ring *same;
-	int err;
-
-	if (!n || !size || size > MODEL_RING_MAX)
-		return -EINVAL;
-	err = compute(r, m, n, size);
-	if (err < 0)
-		return err;
-	for (size_t i = 0; i < n; i++)
-		r->alive[m[i].number] = true;
-	maps_gen_next(prev && prev->place.size == size ? &prev->gen : NULL, size, r->cur, r->alive,
-		      now, flows ? NLB_SLOT_LINGER : NLB_SLOT_STABLE, &r->work);
-	for (size_t i = 0; i < n; i++)
-		r->alive[m[i].number] = false;
-	same = find(r, &r->work, size);
-	if (!same)
-		return new_ring(r, size, ret);
-	merge_when(same, &r->work);
-	same->refs++;
-	*ret = same;
-	return 0;
 }
 
 /* ---- adopting ---- */
@@ -365,6 +370,19 @@ static int take(struct maps_rings *r, uint32_t base, uint32_t size)
 	return err;
 }
 
+static uint64_t digest(const struct maps_rings *r, const struct maps_ring *ring)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < ring->place.size; i++) {
+		uint32_t number = maps_gen_backend(ring->gen.slot[i]);
+
+		if (number != NLB_BACKEND_NONE)
+			sum += maglev_digest_slot(r->backends->all[number].hash, i);
+	}
+	return sum;
+}
+
 /* Its place is taken already, of the first of two rings. */
 static int adopt_slots(struct maps_rings *r, struct maps_ring *ring, uint32_t now)
 {
@@ -374,19 +392,13 @@ static int adopt_slots(struct maps_rings *r, struct maps_ring *ring, uint32_t no
 
 	if (err < 0)
 		return err;
-	point(r, ring, second);
+	maps_ring_point(r, ring, second);
 	err = -EINVAL;
 	if (maps_gen_adopt(&ring->gen, size, now, known, (void *)r->backends)) {
-		err = 0;
-		if (ring->gen.recent + ring->gen.linger) {
-			ring->gen.when = calloc(size, sizeof(*ring->gen.when));
-			err = ring->gen.when ? 0 : -ENOMEM;
-		}
+		ring->content = maps_gen_hash(&ring->gen, size);
+		ring->digest = digest(r, ring);
+		err = maps_ring_add(r, ring);
 	}
-	for (uint32_t i = 0; err == 0 && ring->gen.when && i < size; i++)
-		ring->gen.when[i] = maps_gen_mode(ring->gen.slot[i]) ? now : 0;
-	if (err == 0)
-		err = add(r, ring);
 	if (err < 0 && second)
 		ring_pool_free(&r->pool, base2, size);
 	return err;
@@ -419,7 +431,7 @@ int maps_rings_adopt(struct maps_rings *r, struct nlb_ring place, uint32_t now,
 	}
 	if (err < 0) {
 		ring_pool_free(&r->pool, place.base, place.size);
-		ring_free(ring);
+		maps_ring_free(ring);
 		return err;
 	}
 	*ret = ring;
@@ -432,6 +444,8 @@ int maps_rings_adopt(struct maps_rings *r, struct nlb_ring place, uint32_t now,
 static void settle(struct maps_rings *r, struct maps_ring *ring, uint32_t now)
 {
 	unlist_content(r, ring);
+	unlist_pure(r, ring);
+	ring->content = maps_gen_hash(&ring->gen, ring->place.size);
 	list_content(r, ring);
 	if (!ring->gen.recent && ring->gen.old) {
 		retire(r, ring->place.base + even(ring->place.size), ring->place.size);
@@ -439,8 +453,24 @@ static void settle(struct maps_rings *r, struct maps_ring *ring, uint32_t now)
 	}
 	if (!ring->gen.recent && !ring->gen.linger) {
 		free(TAKE_PTR(ring->gen.when));
+		ring->gen.flat = true;
 		ring->rested = now;
 	}
+	list_pure(r, ring);
+}
+
+/* There is something to look at; then each slot has a time of its own. */
+static bool ages(struct maps_ring *ring, uint32_t now, uint32_t idle)
+{
+	if (!maps_gen_due(&ring->gen, now, idle))
+		return false;
+	if (ring->gen.flat) {
+		ring->gen.when = malloc(ring->place.size * sizeof(*ring->gen.when));
+		if (!ring->gen.when)
+			return false;
+		maps_gen_unflatten(&ring->gen, ring->place.size);
+	}
+	return true;
 }
 
 void maps_rings_age(struct maps_rings *r, uint32_t now, uint32_t idle, uint32_t max)
@@ -453,7 +483,7 @@ void maps_rings_age(struct maps_rings *r, uint32_t now, uint32_t idle, uint32_t 
 			r->age_ring = r->age_slot = 0;
 		ring = r->all[r->age_ring];
 		/* The ring that was begun may have gone, and this be another. */
-		if (!ring->gen.when || r->age_slot >= ring->place.size) {
+		if (r->age_slot >= ring->place.size || !ages(ring, now, idle)) {
 			r->age_ring++;
 			r->age_slot = 0;
 			continue;

@@ -186,25 +186,17 @@ static void log_failure(const char *what, const struct addr *vip, int err)
 		addr_str(vip, text), strerror(-err));
 }
 
-static void apply_svc(struct maps_stage_svc *op, struct maps_table *t,
-		      void (*report)(const struct msg_svc *msg, struct maps_svc *svc, int err,
-				     const char *reason, void *user),
-		      void *user)
+static struct maps_svc_op table_op(const struct maps_stage_svc *op)
 {
-	const struct maps_svc_want want = {
-		.conf = {.flags = op->msg.flags,
-			 .quic_config = op->msg.quic_config,
-			 .quic_len = op->msg.quic_len},
-		.ring_size = op->msg.ring_size,
-		.n = op->msg.n_backends,
-		.members = op->members,
+	return (struct maps_svc_op){
+		.key = op->key,
+		.want = {.conf = {.flags = op->msg.flags,
+				  .quic_config = op->msg.quic_config,
+				  .quic_len = op->msg.quic_len},
+			 .ring_size = op->msg.ring_size,
+			 .n = op->msg.n_backends,
+			 .members = op->members},
 	};
-	char reason[MSG_REASON_LEN];
-	struct maps_svc *svc = maps_table_svc(t, &op->key);
-	int r;
-
-	r = maps_table_svc_set(t, &op->key, &want, &svc, reason);
-	report(&op->msg, svc, r, reason, user);
 }
 
 static bool vip_goes(const struct maps_stage *s, const struct addr *vip)
@@ -245,22 +237,47 @@ static void find_replaced(struct maps_stage *s, const struct maps_table *t)
 	}
 }
 
-void maps_stage_apply(struct maps_stage *s, struct maps_table *t,
-		      void (*report)(const struct msg_svc *msg, struct maps_svc *svc, int err,
-				     const char *reason, void *user),
+/* Sets services that are there already, or all others. */
+static void apply_sets(struct maps_stage *s, struct maps_table *t, bool there,
+		       maps_stage_report *report, void *user)
+{
+	_cleanup_free_ struct maps_svc_op *ops = calloc(MAX2(s->n_svcs, (size_t)1), sizeof(*ops));
+	_cleanup_free_ size_t *index = calloc(MAX2(s->n_svcs, (size_t)1), sizeof(*index));
+	size_t n = 0;
+
+	/* The second call takes what the first left. */
+	for (size_t i = 0; (!ops || !index) && !there && i < s->n_svcs; i++)
+		if (s->svc_ops[i] && !s->svc_ops[i]->del)
+			report(&s->svc_ops[i]->msg, maps_table_svc(t, &s->svc_ops[i]->key), -ENOMEM,
+			       "out of memory", user);
+	if (!ops || !index)
+		return;
+	for (size_t i = 0; i < s->n_svcs; i++) {
+		const struct maps_stage_svc *op = s->svc_ops[i];
+
+		if (!op || op->del)
+			continue;
+		if (there && (vip_goes(s, &op->msg.vip) || !maps_table_svc(t, &op->key)))
+			continue;
+		index[n] = i;
+		ops[n++] = table_op(op);
+	}
+	maps_table_svc_set_many(t, ops, n);
+	for (size_t i = 0; i < n; i++) {
+		struct maps_stage_svc *op = s->svc_ops[index[i]];
+
+		report(&op->msg, ops[i].svc, ops[i].result, ops[i].reason, user);
+		HASH_DELETE(hh, s->services, op);
+		svc_op_free(op);
+		s->svc_ops[index[i]] = NULL;
+	}
+}
+
+void maps_stage_apply(struct maps_stage *s, struct maps_table *t, maps_stage_report *report,
 		      void *user)
 {
 	find_replaced(s, t);
-	for (size_t i = 0; i < s->n_svcs; i++) {
-		struct maps_stage_svc *op = s->svc_ops[i];
-
-		if (!op || op->del || vip_goes(s, &op->msg.vip) || !maps_table_svc(t, &op->key))
-			continue;
-		apply_svc(op, t, report, user);
-		HASH_DELETE(hh, s->services, op);
-		svc_op_free(op);
-		s->svc_ops[i] = NULL;
-	}
+	apply_sets(s, t, true, report, user);
 	apply_removals(s, t);
 	for (size_t i = 0; i < s->n_vips; i++) {
 		const struct maps_stage_vip *op = s->vip_ops[i];
@@ -269,8 +286,6 @@ void maps_stage_apply(struct maps_stage *s, struct maps_table *t,
 		if (r < 0)
 			log_failure("set VIP", &op->addr, r);
 	}
-	for (size_t i = 0; i < s->n_svcs; i++)
-		if (s->svc_ops[i] && !s->svc_ops[i]->del)
-			apply_svc(s->svc_ops[i], t, report, user);
+	apply_sets(s, t, false, report, user);
 	maps_stage_clear(s);
 }

@@ -47,14 +47,15 @@ void maps_stage_clear(struct maps_stage *s);
  */
 int maps_stage_add(struct maps_stage *s, uint16_t type, const void *data, size_t len);
 
+typedef void maps_stage_report(const struct msg_svc *msg, struct maps_svc *svc, int err,
+			       const char *reason, void *user);
+
 /*
  * Applies all to the table and clears the stage. Calls report for each
  * service that was to be set: err is 0 or above as from maps_table_svc_set(),
  * and svc the service, or below with svc NULL if it does not exist.
  */
-void maps_stage_apply(struct maps_stage *s, struct maps_table *t,
-		      void (*report)(const struct msg_svc *msg, struct maps_svc *svc, int err,
-				     const char *reason, void *user),
+void maps_stage_apply(struct maps_stage *s, struct maps_table *t, maps_stage_report *report,
 		      void *user);
 
 #endif

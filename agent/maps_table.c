@@ -22,9 +22,10 @@
 #include "util.h"
 
 /* So much at a time: a few milliseconds. */
-#define AGE_SLOTS   (1u << 20)
-#define AGE_BUCKETS (1u << 18)
-#define AGE_GONE    4096u
+#define AGE_SLOTS    (1u << 20)
+#define AGE_BUCKETS  (1u << 18)
+#define AGE_GONE     4096u
+#define REST_NUMBERS 4096u
 
 /* ---- looking up ---- */
 
@@ -237,12 +238,12 @@ void maps_table_vip_flags(struct maps_table *t, const struct maps_vip *vip)
 }
 
 /* Under a number that is its own already. */
-static int vip_publish(struct maps_table *t, struct maps_vip *vip)
+static int vip_publish(struct maps_table *t, struct maps_vip *vip, bool clear)
 {
 	struct nlb_vip *entry = &t->bpf->vips[vip->number];
 	int r;
 
-	r = maps_stats_clear(t->bpf->vip_stats_fd, vip->number);
+	r = clear ? maps_stats_clear(t->bpf->vip_stats_fd, vip->number) : 0;
 	if (r < 0)
 		return r;
 	*entry = (struct nlb_vip){.flags = vip->flags, .plen = vip->plen};
@@ -264,6 +265,7 @@ static int vip_publish(struct maps_table *t, struct maps_vip *vip)
 int maps_table_vip_set(struct maps_table *t, const struct addr *a, uint8_t plen, uint32_t flags)
 {
 	struct maps_vip *vip = maps_table_vip(t, a);
+	bool used;
 	int r;
 
 	flags &= NLB_VIP_F_PASS_UNKNOWN;
@@ -284,9 +286,10 @@ int maps_table_vip_set(struct maps_table *t, const struct addr *a, uint8_t plen,
 	vip->addr = *a;
 	vip->plen = plen;
 	vip->flags = flags;
+	used = t->bpf->adopted || maps_numbers_used(&t->vip_numbers);
 	r = maps_numbers_get(&t->vip_numbers, &t->grace, &vip->number);
 	if (r == 0) {
-		r = vip_publish(t, vip);
+		r = vip_publish(t, vip, used);
 		if (r == 0)
 			return 0;
 		maps_numbers_put(&t->vip_numbers, &t->grace, vip->number);
@@ -322,4 +325,5 @@ void maps_table_age(struct maps_table *t, uint64_t now_ns)
 	maps_rings_age(&t->rings, tick, idle, AGE_SLOTS);
 	maps_flows_sweep(&t->flows, now_ns, AGE_BUCKETS);
 	maps_gones_expire(&t->gones, tick, idle + MAPS_FLOWS_ROUND_TICKS, AGE_GONE);
+	maps_backends_rest(&t->backends, tick, REST_NUMBERS);
 }

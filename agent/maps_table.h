@@ -135,6 +135,21 @@ int maps_table_svc_set(struct maps_table *t, const struct maps_svc_key *key,
 		       char reason[static MSG_REASON_LEN]);
 int maps_table_svc_del(struct maps_table *t, struct maps_svc *svc);
 
+struct maps_svc_op {
+	struct maps_svc_key key;
+	struct maps_svc_want want;
+	/* As maps_table_svc_set() answers; svc is NULL if there is none. */
+	struct maps_svc *svc;
+	int result;
+	char reason[MSG_REASON_LEN];
+};
+
+/*
+ * Many services, each key once. All that can be done together is; but each service is
+ * switched by itself, and one that fails does not keep the others from it.
+ */
+void maps_table_svc_set_many(struct maps_table *t, struct maps_svc_op *ops, size_t n);
+
 /*
  * What time does: slots of rings age, idle flows are forgotten. To be called about
  * once a second; does a bounded portion.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Services of the table. A change takes these steps, of which the fourth is the
- * one that packets see:
+ * One service of the table on its way from what it is to what is wanted. A change takes
+ * these steps, of which the fourth is the one that packets see. maps_table_set.c takes each
+ * of them for all services that change together, before it takes the next.
  *
  * 1. All members are referenced: their entries are in nlb_backends.
- * 2. The next generation of the ring is made, at a free place (maps_ring.c).
+ * 2. The next generation of the ring is made, at a free place (maps_ring_make.c).
  * 3. Members that left are entered in nlb_gone; those that came back are taken out;
  *    server ids of QUIC are entered.
  * 4. The service's 64-bit word is stored: it has the new ring.
@@ -15,33 +16,19 @@
  * directory, in the place of the old number's. The ring goes on as the next generation of
  * the old one; the service's counters begin anew.
  */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
+#include "maps_change.h"
 #include "maps_stats.h"
-#include "maps_table.h"
 #include "util.h"
 
 #define QUIC_CONFIG_MAX 6 /* 7 says that a connection id cannot be routed */
 
-/* A new set of members on its way into a service. */
-struct change {
-	const struct maps_svc_key *key;
-	struct maps_svc_conf conf;
-	struct maps_vip *vip;
-	struct maps_svc *old; /* NULL: the service is new */
-	struct maps_member *members;
-	size_t n, n_held; /* held: so many are referenced */
-	struct maps_ring *ring;
-	uint32_t now;
-};
-
-static uint64_t key_word(const struct maps_svc_key *key, const struct maps_vip *vip)
+uint64_t maps_change_key_word(const struct maps_svc_key *key, const struct maps_vip *vip)
 {
 	return nlb_svc_key(vip->number, key->protocol,
 			   (uint16_t)(key->port[0] << 8 | key->port[1]));
@@ -61,8 +48,7 @@ static void store_ring(struct maps_table *t, uint32_t number, struct nlb_ring ri
 
 /* ---- what is wanted ---- */
 
-/* A copy of what matters, sorted; or why it cannot be. */
-static int check_want(const struct maps_svc_key *key, const struct maps_svc_want *want,
+int maps_change_check(const struct maps_svc_key *key, const struct maps_svc_want *want,
 		      struct maps_svc_conf *ret, char reason[static MSG_REASON_LEN])
 {
 	bool quic = want->conf.flags & NLB_SVC_F_QUIC;
@@ -94,9 +80,10 @@ static bool same_conf(const struct maps_svc_conf *a, const struct maps_svc_conf 
 	       a->quic_len == b->quic_len;
 }
 
-static bool same_members(const struct maps_svc *svc, const struct maps_svc_want *want)
+bool maps_change_none(const struct maps_svc *svc, const struct maps_svc_conf *conf,
+		      const struct maps_svc_want *want)
 {
-	if (!svc->weights_known || svc->n_members != want->n ||
+	if (!same_conf(&svc->conf, conf) || !svc->weights_known || svc->n_members != want->n ||
 	    maps_ring_place(svc->ring).size != (want->n ? want->ring_size : 0))
 		return false;
 	for (size_t i = 0; i < want->n; i++) {
@@ -111,12 +98,13 @@ static bool same_members(const struct maps_svc *svc, const struct maps_svc_want 
 
 /* ---- members ---- */
 
-static void change_done(struct maps_table *t, struct change *c)
+void maps_change_done(struct maps_table *t, struct maps_change *c)
 {
 	maps_rings_put(&t->rings, c->ring);
 	for (size_t i = 0; i < c->n_held; i++)
 		maps_backends_put(&t->backends, c->members[i].number);
 	free(c->members);
+	*c = (struct maps_change){};
 }
 
 /* True when flows of the service may be remembered. */
@@ -125,8 +113,8 @@ static bool has_flows(const struct maps_table *t, const struct maps_svc *svc, ui
 	uint32_t lasting = t->flows.idle + MAPS_FLOWS_ROUND_TICKS;
 
 	return now < svc->flows_until ||
-	       (svc->ring &&
-		(svc->ring->gen.when || (svc->ring->rested && now - svc->ring->rested <= lasting)));
+	       (svc->ring && (svc->ring->gen.recent + svc->ring->gen.linger > 0 ||
+			      (svc->ring->rested && now - svc->ring->rested <= lasting)));
 }
 
 /* ---- server ids ---- */
@@ -173,9 +161,8 @@ static void quic_failed(int r, char reason[static MSG_REASON_LEN])
 	snprintf(reason, MSG_REASON_LEN, "server ids of QUIC: %s", strerror(-r));
 }
 
-/* Steps 1 and 2. The change is to be done with, whatever is returned. */
-static int change_init(struct maps_table *t, struct change *c, const struct maps_svc_want *want,
-		       char reason[static MSG_REASON_LEN])
+int maps_change_members(struct maps_table *t, struct maps_change *c,
+			const struct maps_svc_want *want, char reason[static MSG_REASON_LEN])
 {
 	int r;
 
@@ -195,25 +182,23 @@ static int change_init(struct maps_table *t, struct change *c, const struct maps
 		}
 		c->n_held++;
 	}
-	if (!c->n)
-		return 0;
-	r = maps_rings_make(&t->rings, c->old ? c->old->ring : NULL, c->members, c->n,
-			    want->ring_size, c->old && has_flows(t, c->old, c->now), c->now,
-			    &c->ring);
-	if (r == -ENOSPC)
-		snprintf(reason, MSG_REASON_LEN, "ring-slots (%u) used up: %u in use, %u wanted",
-			 t->rings.pool.slots, t->rings.pool.used, want->ring_size);
-	else if (r < 0)
-		snprintf(reason, MSG_REASON_LEN, "no ring of %u slots for %zu backends: %s",
-			 want->ring_size, c->n, strerror(-r));
-	return r;
+	return 0;
 }
 
-/*
- * What is remembered of members that left is void, and of those that stay or come is not.
- * On failure nothing more is void than before.
- */
-static int update_gone(struct maps_table *t, const struct change *c, uint32_t number)
+struct maps_ring_want maps_change_ring(const struct maps_table *t, const struct maps_change *c,
+				       uint32_t size)
+{
+	return (struct maps_ring_want){
+		.prev = c->old ? c->old->ring : NULL,
+		.m = c->members,
+		.n = c->n,
+		.size = size,
+		.flows = c->old && has_flows(t, c->old, c->now),
+	};
+}
+
+/* What is remembered of members that left is void, and of those that stay or come is not. */
+static int update_gone(struct maps_table *t, const struct maps_change *c, uint32_t number)
 {
 	const struct maps_svc *old = c->old;
 	int r;
@@ -231,14 +216,8 @@ static int update_gone(struct maps_table *t, const struct change *c, uint32_t nu
 		if (c->n && bsearch(m, c->members, c->n, sizeof(*m), maps_table_member_cmp))
 			continue;
 		r = maps_gones_set(&t->gones, number, m->number, c->now);
-		/* Its flows stay with it until they end: better than no change at all. */
-		if (r < 0) {
-			char text[ADDR_STRLEN];
-
-			log_warning("flows of a backend that left a service stay with it",
-				    "backend=%s error=\"%s\"", addr_str(&m->addr, text),
-				    strerror(-r));
-		}
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -246,7 +225,7 @@ static int update_gone(struct maps_table *t, const struct change *c, uint32_t nu
 /* ---- the switch ---- */
 
 /* The service takes over what the change holds; the change, what the service had. */
-static void take_over(struct maps_table *t, struct change *c, struct maps_svc *svc)
+static void take_over(struct maps_table *t, struct maps_change *c, struct maps_svc *svc)
 {
 	struct maps_member *members = svc->members;
 	size_t n = svc->n_members;
@@ -269,33 +248,45 @@ static void take_over(struct maps_table *t, struct change *c, struct maps_svc *s
 }
 
 /* Same number, another ring. */
-static int switch_ring(struct maps_table *t, struct change *c, char reason[static MSG_REASON_LEN])
+static int switch_prepare(struct maps_table *t, struct maps_change *c,
+			  char reason[static MSG_REASON_LEN])
 {
 	struct maps_svc *svc = c->old;
-	size_t n_old = svc->n_members;
 	int r;
 
+	c->number = svc->number;
 	r = put_ids(t, svc->number, &c->conf, c->members, c->n);
 	if (r < 0)
 		quic_failed(r, reason);
 	else
 		r = update_gone(t, c, svc->number);
-	if (r < 0) {
-		drop_ids(t, svc->number, &c->conf, c->members, c->n, svc->members, n_old);
-		put_ids(t, svc->number, &c->conf, svc->members, n_old);
-		return r;
-	}
+	return r;
+}
+
+static void switch_undo(struct maps_table *t, struct maps_change *c)
+{
+	struct maps_svc *svc = c->old;
+
+	drop_ids(t, svc->number, &c->conf, c->members, c->n, svc->members, svc->n_members);
+	put_ids(t, svc->number, &c->conf, svc->members, svc->n_members);
+}
+
+static void switch_ring(struct maps_table *t, struct maps_change *c)
+{
+	struct maps_svc *svc = c->old;
+	size_t n_old = svc->n_members;
+
 	if (svc->ring != c->ring)
 		store_ring(t, svc->number, maps_ring_place(c->ring));
 	take_over(t, c, svc);
 	drop_ids(t, svc->number, &c->conf, c->members, n_old, svc->members, svc->n_members);
-	return 0;
 }
 
 /* A number that is nobody's, with all that belongs to it but its word in the directory. */
-static int fresh_number(struct maps_table *t, struct change *c, uint32_t *ret,
+static int fresh_number(struct maps_table *t, struct maps_change *c,
 			char reason[static MSG_REASON_LEN])
 {
+	bool used = t->bpf->adopted || maps_numbers_used(&t->svc_numbers);
 	uint32_t number;
 	int r;
 
@@ -307,13 +298,13 @@ static int fresh_number(struct maps_table *t, struct change *c, uint32_t *ret,
 		return r;
 	t->bpf->services[number] = (struct nlb_service){
 		.ring = maps_ring_place(c->ring),
-		.key = key_word(c->key, c->vip),
+		.key = maps_change_key_word(c->key, c->vip),
 		.vip = c->vip->number,
 		.flags = c->conf.flags,
 		.quic_config = c->conf.quic_config,
 		.quic_len = c->conf.quic_len,
 	};
-	r = maps_stats_clear(t->bpf->svc_stats_fd, number);
+	r = used ? maps_stats_clear(t->bpf->svc_stats_fd, number) : 0;
 	if (r == 0)
 		r = maps_gones_clear_service(&t->gones, number);
 	if (r == 0 && c->old)
@@ -330,7 +321,7 @@ static int fresh_number(struct maps_table *t, struct change *c, uint32_t *ret,
 		maps_numbers_put(&t->svc_numbers, &t->grace, number);
 		return r;
 	}
-	*ret = number;
+	c->number = number;
 	return 0;
 }
 
@@ -344,34 +335,27 @@ static void drop_number(struct maps_table *t, uint32_t number, const struct maps
 }
 
 /* The service goes on under another number. */
-static int renumber(struct maps_table *t, struct change *c, char reason[static MSG_REASON_LEN])
+static int renumber(struct maps_table *t, struct maps_change *c)
 {
 	struct maps_svc_conf old_conf = c->old->conf;
 	struct maps_svc *svc = c->old;
-	uint32_t number, old = svc->number;
+	uint32_t old = svc->number;
 	size_t n_old = svc->n_members;
 	int r;
 
-	r = fresh_number(t, c, &number, reason);
+	r = maps_dir_replace(&t->svc_dir, nlb_dir_svc(t->bpf->services[c->number].key), old,
+			     c->number);
 	if (r < 0)
 		return r;
-	r = update_gone(t, c, number);
-	if (r == 0)
-		r = maps_dir_replace(&t->svc_dir, nlb_dir_svc(t->bpf->services[number].key), old,
-				     number);
-	if (r < 0) {
-		drop_number(t, number, &c->conf, c->members, c->n);
-		return r;
-	}
 	t->svc_of[old] = NULL;
-	t->svc_of[number] = svc;
-	svc->number = number;
+	t->svc_of[c->number] = svc;
+	svc->number = c->number;
 	take_over(t, c, svc);
 	drop_number(t, old, &old_conf, c->members, n_old);
 	return 0;
 }
 
-static int svc_new(struct maps_table *t, struct change *c, struct maps_svc **ret,
+static int svc_new(struct maps_table *t, struct maps_change *c, struct maps_svc **ret,
 		   char reason[static MSG_REASON_LEN])
 {
 	struct maps_svc *svc = calloc(1, sizeof(*svc));
@@ -381,14 +365,9 @@ static int svc_new(struct maps_table *t, struct change *c, struct maps_svc **ret
 		return -ENOMEM;
 	svc->key = *c->key;
 	svc->vip = c->vip;
-	r = fresh_number(t, c, &svc->number, reason);
-	if (r < 0) {
-		free(svc);
-		return r;
-	}
+	svc->number = c->number;
 	r = maps_table_add_svc(t, svc);
 	if (r < 0) {
-		drop_number(t, svc->number, &c->conf, c->members, c->n);
 		free(svc);
 		return r;
 	}
@@ -397,7 +376,6 @@ static int svc_new(struct maps_table *t, struct change *c, struct maps_svc **ret
 	if (r < 0) {
 		if (r == -ENOSPC)
 			snprintf(reason, MSG_REASON_LEN, "no room in the directory of services");
-		drop_number(t, svc->number, &c->conf, c->members, c->n);
 		maps_table_forget_svc(t, svc);
 		return r;
 	}
@@ -407,109 +385,53 @@ static int svc_new(struct maps_table *t, struct change *c, struct maps_svc **ret
 	return 0;
 }
 
-/* Steps 3 to 5. */
-static int change_apply(struct maps_table *t, struct change *c, struct maps_svc **ret,
+static bool keeps_number(const struct maps_change *c)
+{
+	return c->old && same_conf(&c->old->conf, &c->conf);
+}
+
+int maps_change_prepare(struct maps_table *t, struct maps_change *c,
 			char reason[static MSG_REASON_LEN])
 {
-	if (!c->old)
-		return svc_new(t, c, ret, reason);
-	*ret = c->old;
-	return same_conf(&c->old->conf, &c->conf) ? switch_ring(t, c, reason)
-						  : renumber(t, c, reason);
-}
-
-/* What the kernel says is in the maps, against what should be. */
-static int read_back(const struct maps_table *t, const struct maps_svc *svc)
-{
-	struct nlb_ring ring = maps_ring_place(svc->ring);
-	uint64_t key = key_word(&svc->key, svc->vip);
-	struct nlb_service entry;
-	struct nlb_vip vip;
-
-	if (bpf_map_lookup_elem(t->bpf->vips_fd, &svc->vip->number, &vip) < 0 ||
-	    bpf_map_lookup_elem(t->bpf->services_fd, &svc->number, &entry) < 0)
-		return -errno;
-	if (memcmp(vip.addr, svc->vip->addr.b, sizeof(vip.addr)) != 0 ||
-	    vip.plen != svc->vip->plen ||
-	    !maps_dir_has(&t->vip_dir, maps_table_vip_hash(&vip), svc->vip->number) ||
-	    !maps_dir_has(&t->svc_dir, nlb_dir_svc(key), svc->number) || entry.key != key ||
-	    entry.vip != svc->vip->number || entry.flags != svc->conf.flags ||
-	    entry.ring.base != ring.base || entry.ring.size != ring.size)
-		return -EIO;
-	for (size_t i = 0; i < svc->n_members; i++) {
-		const struct maps_member *m = &svc->members[i];
-
-		if (memcmp(t->bpf->backends[m->number].addr, m->addr.b, sizeof(m->addr.b)) != 0)
-			return -EIO;
-	}
-	return 0;
-}
-
-static int find_vip(const struct maps_table *t, const struct maps_svc_key *key,
-		    struct maps_vip **ret, char reason[static MSG_REASON_LEN])
-{
-	struct addr a;
-
-	memcpy(a.b, key->vip, sizeof(a.b));
-	*ret = maps_table_vip(t, &a);
-	if (*ret)
-		return 0;
-	if (t->vip_numbers.n)
-		snprintf(reason, MSG_REASON_LEN, "the VIP is not set");
-	else
-		snprintf(reason, MSG_REASON_LEN, "max-vips (%u) reached", t->bpf->cfg->max_vips);
-	return -ENOENT;
-}
-
-static int set(struct maps_table *t, const struct maps_svc_key *key,
-	       const struct maps_svc_want *want, struct maps_svc **ret,
-	       char reason[static MSG_REASON_LEN])
-{
-	struct maps_svc *svc = maps_table_svc(t, key);
-	struct nlb_ring before = maps_ring_place(svc ? svc->ring : NULL);
-	uint32_t number = svc ? svc->number : 0;
-	struct change c = {.key = key, .old = svc, .now = maps_gen_tick(util_now_ns())};
-	struct nlb_ring after;
 	int r;
 
-	if (want->n)
-		qsort(want->members, want->n, sizeof(*want->members), maps_table_member_cmp);
-	r = check_want(key, want, &c.conf, reason);
-	if (r == 0)
-		r = find_vip(t, key, &c.vip, reason);
-	if (r < 0)
+	if (keeps_number(c)) {
+		r = switch_prepare(t, c, reason);
+		if (r < 0)
+			switch_undo(t, c);
 		return r;
-	if (svc && same_conf(&svc->conf, &c.conf) && same_members(svc, want)) {
-		*ret = svc;
-		return 0;
 	}
-	r = change_init(t, &c, want, reason);
-	if (r == 0)
-		r = change_apply(t, &c, ret, reason);
-	change_done(t, &c);
+	r = fresh_number(t, c, reason);
 	if (r < 0)
 		return r;
-	after = maps_ring_place((*ret)->ring);
-	return (*ret)->number != number || after.base != before.base || after.size != before.size;
+	r = c->old ? update_gone(t, c, c->number) : 0;
+	if (r < 0)
+		maps_change_undo(t, c);
+	return r;
 }
 
-int maps_table_svc_set(struct maps_table *t, const struct maps_svc_key *key,
-		       const struct maps_svc_want *want, struct maps_svc **ret,
-		       char reason[static MSG_REASON_LEN])
+void maps_change_undo(struct maps_table *t, struct maps_change *c)
 {
-	int r, err;
+	if (keeps_number(c))
+		switch_undo(t, c);
+	else
+		drop_number(t, c->number, &c->conf, c->members, c->n);
+}
 
-	reason[0] = '\0';
-	r = set(t, key, want, ret, reason);
-	if (r >= 0) {
-		err = read_back(t, *ret);
-		if (err < 0) {
-			snprintf(reason, MSG_REASON_LEN, "the maps read back differently");
-			r = err;
-		}
-	}
-	if (r < 0 && !reason[0])
-		snprintf(reason, MSG_REASON_LEN, "writing the maps: %s", strerror(-r));
+int maps_change_apply(struct maps_table *t, struct maps_change *c, struct maps_svc **ret,
+		      char reason[static MSG_REASON_LEN])
+{
+	int r = 0;
+
+	*ret = c->old;
+	if (!c->old)
+		r = svc_new(t, c, ret, reason);
+	else if (keeps_number(c))
+		switch_ring(t, c);
+	else
+		r = renumber(t, c);
+	if (r < 0)
+		maps_change_undo(t, c);
 	return r;
 }
 

@@ -155,15 +155,16 @@ static void test_nothing_kept(void **state _unused_)
 static void test_same_hash(void **state _unused_)
 {
 	struct maglev_backend b = pool[0];
+	uint64_t digest;
 
 	b.addr.b[7] ^= 1 ^ 2;
 	b.weight = 2;
 	assert_int_equal(maglev_hash(&b.addr, 2), maglev_hash(&pool[0].addr, 1));
 	build(pool, 1, SIZE);
-	assert_false(maglev_keep_find(&keep, &b, 1, SIZE, slots));
+	assert_false(maglev_keep_find(&keep, &b, 1, SIZE, NULL, slots, &digest));
 	build(&b, 1, SIZE);
-	assert_true(maglev_keep_find(&keep, &b, 1, SIZE, slots));
-	assert_false(maglev_keep_find(&keep, pool, 1, SIZE, slots));
+	assert_true(maglev_keep_find(&keep, &b, 1, SIZE, NULL, slots, &digest));
+	assert_false(maglev_keep_find(&keep, pool, 1, SIZE, NULL, slots, &digest));
 }
 
 /* Adding what is there already replaces it. */
@@ -173,10 +174,33 @@ static void test_added_again(void **state _unused_)
 
 	build(pool, 10, SIZE);
 	bytes = keep.bytes;
-	maglev_keep_add(&keep, pool, 10, SIZE, slots);
+	maglev_keep_add(&keep, pool, 10, SIZE, slots, 0);
 	assert_int_equal(keep.bytes, bytes);
 	build(pool, 10, SIZE);
 	assert_int_equal(keep.found, 1);
+}
+
+/* What the caller has for each backend instead of its index; and the digest of the addresses. */
+static void test_values(void **state _unused_)
+{
+	static uint32_t plain[SIZE];
+	struct maglev_backend shuffled[3] = {pool[2], pool[0], pool[1]};
+	const uint32_t value[] = {70, 80, 90}, of_shuffled[] = {90, 70, 80};
+	uint64_t digest, again, direct;
+
+	build(pool, 3, SIZE);
+	memcpy(plain, slots, sizeof(plain));
+	assert_int_equal(maglev_digest(pool, 3, SIZE, slots, &direct), 0);
+	assert_true(maglev_keep_find(&keep, pool, 3, SIZE, value, slots, &digest));
+	for (uint32_t i = 0; i < SIZE; i++)
+		assert_int_equal(slots[i], value[plain[i]]);
+	assert_true(maglev_keep_find(&keep, shuffled, 3, SIZE, of_shuffled, slots, &again));
+	for (uint32_t i = 0; i < SIZE; i++)
+		assert_int_equal(slots[i], value[plain[i]]);
+	assert_true(digest == direct && again == direct);
+	/* Of another ring it is another. */
+	assert_int_equal(maglev_digest(shuffled, 3, SIZE, plain, &digest), 0);
+	assert_true(digest != direct);
 }
 
 static void test_refused(void **state _unused_)
@@ -201,6 +225,7 @@ int main(void)
 		TEST(test_found),	TEST(test_another), TEST(test_any_order),
 		TEST(test_histories),	TEST(test_bound),   TEST(test_nothing_kept),
 		TEST(test_added_again), TEST(test_refused), TEST(test_same_hash),
+		TEST(test_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,12 @@ static struct maps_gen *gen_of(struct store *s)
 	return &s->g;
 }
 
+/* Of a slot that has one; else 0. */
+static uint32_t when_of(const struct maps_gen *g, uint32_t i)
+{
+	return maps_gen_mode(g->slot[i]) == NLB_SLOT_STABLE ? 0 : maps_gen_when(g, i);
+}
+
 /* Backends 1, 2, 3 are alive, 4 and 5 not. Former changes at tick 7, this one at 100. */
 static void test_rules(void **state _unused_)
 {
@@ -77,11 +83,13 @@ static void test_rules(void **state _unused_)
 		prev.slot[0] = rules[i].slot;
 		prev.old[0] = rules[i].old;
 		prev.when[0] = 7;
-		maps_gen_next(gen_of(&prev), 1, &rules[i].cur, alive, 100, 0, gen_of(&next));
+		gen_of(&prev)->recent = maps_gen_mode(prev.slot[0]) == NLB_SLOT_RECENT;
+		prev.g.linger = maps_gen_mode(prev.slot[0]) == NLB_SLOT_LINGER;
+		maps_gen_next(&prev.g, 1, &rules[i].cur, alive, 100, 0, gen_of(&next));
 		if (next.slot[0] != rules[i].next_slot || next.old[0] != rules[i].next_old ||
-		    next.when[0] != rules[i].next_when)
+		    when_of(&next.g, 0) != rules[i].next_when)
 			fail_msg("rule %zu: slot %#x, old %u, when %u", i, next.slot[0],
-				 next.old[0], next.when[0]);
+				 next.old[0], when_of(&next.g, 0));
 		assert_int_equal(next.g.recent,
 				 maps_gen_mode(rules[i].next_slot) == NLB_SLOT_RECENT);
 		assert_int_equal(next.g.linger,
@@ -101,7 +109,7 @@ static void test_first(void **state _unused_)
 	/* With flows of an earlier ring that it does not know. */
 	maps_gen_next(NULL, 3, cur, alive, 5, NLB_SLOT_LINGER, gen_of(&s));
 	assert_int_equal(s.slot[1], L(1));
-	assert_int_equal(s.when[1], 5);
+	assert_int_equal(when_of(&s.g, 1), 5);
 	assert_int_equal(s.g.linger, 3);
 }
 
@@ -142,6 +150,52 @@ static void test_age(void **state _unused_)
 	assert_int_equal(g->recent + g->linger, 0);
 	for (int i = 0; i < 6; i++)
 		assert_int_equal(s.slot[i], S((uint32_t)i + 1));
+}
+
+/* All of one age, and then no more. */
+static void test_flat(void **state _unused_)
+{
+	struct store s = {.slot = {L(1), USED(2), S(3)}};
+	struct maps_gen *g = gen_of(&s);
+
+	g->linger = 2;
+	g->since = 10;
+	g->flat = true;
+	assert_false(maps_gen_due(g, 29, 20));
+	assert_int_equal(maps_gen_age(g, 0, 3, 29, 20), 0);
+	assert_true(maps_gen_due(g, 30, 20));
+	maps_gen_unflatten(g, 3);
+	assert_int_equal(maps_gen_age(g, 0, 3, 30, 20), 1);
+	assert_int_equal(s.slot[0], S(1));
+	assert_int_equal(s.slot[1], L(2));
+	assert_int_equal(maps_gen_when(g, 1), 30);
+	/* From now on nothing is older than this. */
+	g->since = 40;
+	assert_int_equal(maps_gen_when(g, 1), 40);
+	assert_int_equal(maps_gen_age(g, 0, 3, 50, 20), 0);
+	assert_int_equal(maps_gen_age(g, 0, 3, 60, 20), 1);
+	assert_false(maps_gen_due(g, 1000, 20));
+}
+
+static void test_merge(void **state _unused_)
+{
+	struct store a = {.slot = {L(1), L(2), S(3)}, .when = {10, 20, 99}}, b = a, flat = a;
+
+	b.when[0] = 15;
+	b.when[1] = 5;
+	maps_gen_merge(gen_of(&a), gen_of(&b), 3);
+	assert_int_equal(maps_gen_when(&a.g, 0), 15);
+	assert_int_equal(maps_gen_when(&a.g, 1), 20);
+	gen_of(&flat)->flat = true;
+	flat.g.since = 12;
+	maps_gen_merge(&a.g, &flat.g, 3);
+	assert_int_equal(maps_gen_when(&a.g, 0), 15);
+	maps_gen_merge(&b.g, &flat.g, 3);
+	assert_int_equal(maps_gen_when(&b.g, 1), 12);
+	/* The latest of all: times of STABLE slots are none. */
+	maps_gen_merge(&flat.g, &a.g, 3);
+	assert_true(flat.g.flat);
+	assert_int_equal(maps_gen_when(&flat.g, 0), 20);
 }
 
 static void test_equal(void **state _unused_)
@@ -209,7 +263,7 @@ static void test_adopt(void **state _unused_)
 			continue;
 		assert_int_equal(g->recent, maps_gen_mode(cases[i].slot) == NLB_SLOT_RECENT);
 		assert_int_equal(g->linger, maps_gen_mode(cases[i].slot) == NLB_SLOT_LINGER);
-		assert_int_equal(s.when[0], g->recent || g->linger ? 42 : 0);
+		assert_int_equal(when_of(g, 0), g->recent || g->linger ? 42 : 0);
 		/* No room for a second ring: then there must be nothing RECENT. */
 		g->old = g->when = NULL;
 		assert_int_equal(maps_gen_adopt(g, 1, 42, below_6, NULL), g->recent == 0);
@@ -230,6 +284,14 @@ struct flow {
 	uint32_t due;	  /* of its next packet */
 	bool lost;	  /* its backend went, even if it came back: it may move */
 };
+
+/* As an owner of rings does it. */
+static void age(struct maps_gen *g, uint32_t now)
+{
+	if (g->flat && maps_gen_due(g, now, IDLE))
+		maps_gen_unflatten(g, SIZE);
+	maps_gen_age(g, 0, SIZE, now, IDLE);
+}
 
 struct model {
 	struct store rings[2];
@@ -370,7 +432,7 @@ static void test_flows(void **state _unused_)
 				change(m);
 				changes++;
 			}
-			maps_gen_age(m->live, 0, SIZE, m->now, IDLE);
+			age(m->live, m->now);
 			busy += m->live->recent > 0;
 			for (uint32_t i = 0; i < FLOWS; i++)
 				if (m->flows[i].due <= m->now)
@@ -378,7 +440,7 @@ static void test_flows(void **state _unused_)
 		}
 		assert_true(changes > 150 && m->moved > 100 && busy > CHURN / 4);
 		for (uint32_t end = m->now + 1000; m->now < end; m->now++) {
-			maps_gen_age(m->live, 0, SIZE, m->now, IDLE);
+			age(m->live, m->now);
 			for (uint32_t i = 0; i < FLOWS; i++)
 				if (m->flows[i].due <= m->now)
 					step_flow(m, &m->flows[i]);
@@ -391,7 +453,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules), cmocka_unit_test(test_first),
-		cmocka_unit_test(test_age),   cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_age),   cmocka_unit_test(test_flat),
+		cmocka_unit_test(test_merge), cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_adopt), cmocka_unit_test(test_flows),
 	};
 

@@ -55,10 +55,10 @@ static struct maps_svc *set(uint16_t port, const char *backends, int result)
 	return table_fx_set(&fx, VIP, port, RING, backends, result);
 }
 
-/* Slots that are neither free nor waiting for a grace period. */
+/* Slots that are neither free, nor kept, nor waiting for a grace period. */
 static uint32_t in_use(void)
 {
-	uint32_t n = fx.table.rings.pool.used;
+	uint32_t n = fx.table.rings.pool.used - fx.table.rings.kept_slots;
 
 	for (size_t i = 0; i < fx.table.rings.n_retired; i++)
 		n -= (fx.table.rings.retired[i].size + 1) & ~1u;
@@ -173,7 +173,7 @@ static void test_aging(void **state _unused_)
 	table_fx_age(&fx, 2 * IDLE);
 	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), 1);
 	assert_int_equal(svc->ring->gen.slot[used] & NLB_SLOT_USED, 0);
-	assert_non_null(svc->ring->gen.when);
+	assert_int_equal(svc->ring->gen.linger, 1);
 	table_fx_age(&fx, 3 * IDLE);
 	assert_int_equal(table_fx_count(svc, NLB_SLOT_STABLE), RING);
 	assert_null(svc->ring->gen.when);
@@ -200,12 +200,12 @@ static void test_gone_expires(void **state _unused_)
 	assert_int_equal(table_fx_gone(&fx), 0);
 	/* A service all of whose flows are where their slots lead has nothing to void. */
 	svc->flows_until = 0;
-	assert_null(svc->ring->gen.when);
+	assert_int_equal(svc->ring->gen.recent + svc->ring->gen.linger, 0);
 	set(80, "12", 1);
 	assert_int_equal(table_fx_gone(&fx), 0);
 	svc->flows_until = 0;
 	set(80, "12 11", 1);
-	assert_non_null(svc->ring->gen.when);
+	assert_true(svc->ring->gen.recent > 0);
 	set(80, "11", 1);
 	assert_int_equal(table_fx_gone(&fx), 1);
 }
@@ -239,11 +239,11 @@ static void test_sharing(void **state _unused_)
 	/* Slots of a shared ring age as the later one's. */
 	while (maps_gen_mode(a->ring->gen.slot[slot]) != NLB_SLOT_RECENT)
 		slot++;
-	a->ring->gen.when[slot] -= 1000;
+	a->ring->gen.since -= 1000;
 	set(81, "11 12", 1);
 	set(81, "11 12 14", 1);
 	assert_ptr_equal(a->ring, b->ring);
-	assert_true(a->ring->gen.when[slot] >= maps_gen_tick(util_now_ns()) - 1);
+	assert_true(maps_gen_when(&a->ring->gen, slot) >= maps_gen_tick(util_now_ns()) - 1);
 
 	/* After aging, it is found by what it is then. */
 	table_fx_age(&fx, IDLE);
@@ -251,6 +251,93 @@ static void test_sharing(void **state _unused_)
 	assert_int_equal(table_fx_count(a, NLB_SLOT_STABLE), RING);
 	assert_ptr_equal(set(84, "11 12 14", 1)->ring, a->ring);
 	assert_true(a->digest == b->digest);
+}
+
+/* Backends that go and come back find their ring where it was. */
+static void test_kept(void **state _unused_)
+{
+	struct maps_svc *svc;
+	struct nlb_ring place;
+	uint64_t made, digest;
+
+	TABLE_FX_NEEDED(&fx);
+	svc = set(80, "11 12", 1);
+	place = svc->ring->place;
+	digest = svc->digest;
+	made = fx.table.rings.n_made;
+	set(80, "", 1);
+	assert_int_equal(fx.table.rings.n_kept, 1);
+	assert_int_equal(fx.table.rings.kept_slots, EVEN);
+	assert_int_equal(in_use(), 0);
+	set(80, "12 11", 1);
+	assert_memory_equal(&svc->ring->place, &place, sizeof(place));
+	assert_true(svc->digest == digest);
+	assert_int_equal(fx.table.rings.n_made, made);
+	assert_int_equal(fx.table.rings.n_kept, 0);
+	assert_in_maps(svc);
+	/* Another's flows may be remembered: it is another ring, and kept apart. */
+	set(80, "", 1);
+	table_fx_flows(svc);
+	set(80, "11 12", 1);
+	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), RING);
+	assert_int_equal(fx.table.rings.n_made, made + 1);
+	assert_int_equal(fx.table.rings.n_kept, 1);
+	/* As old as the last time that it was wanted. */
+	svc->ring->gen.since -= 1000;
+	set(80, "", 1);
+	set(80, "11 12", 1);
+	assert_int_equal(fx.table.rings.n_made, made + 1);
+	assert_true(svc->ring->gen.since >= maps_gen_tick(util_now_ns()) - 1);
+	/* Weights make a set another one, and so does one more that drains not. */
+	set(81, "11:2 12", 1);
+	assert_int_equal(fx.table.rings.n_made, made + 2);
+	assert_memory_equal(&set(82, "11 12 13:0", 1)->ring->place, &place, sizeof(place));
+	assert_int_equal(fx.table.rings.n_made, made + 2);
+}
+
+/* A number that means another address makes rings with it useless. */
+static void test_kept_number_reused(void **state _unused_)
+{
+	struct maps_svc *svc;
+	uint64_t digest, made;
+
+	TABLE_FX_NEEDED(&fx);
+	svc = set(80, "11", 1);
+	digest = svc->digest;
+	set(80, "", 1);
+	/* All 16 numbers mean others. */
+	set(81, "21 22 23 24 25 26 27 28", 1);
+	set(82, "31 32 33 34 35 36 37 38", 1);
+	set(81, "", 1);
+	made = fx.table.rings.n_made;
+	svc = set(80, "11", 1);
+	assert_int_equal(fx.table.rings.n_made, made + 1);
+	assert_true(svc->digest == digest);
+	for (uint32_t i = 0; i < RING; i++)
+		assert_int_equal(maps_gen_backend(svc->ring->gen.slot[i]),
+				 table_fx_number(&fx, 11));
+}
+
+/* Rings that are kept are in nobody's way. */
+static void test_kept_make_room(void **state _unused_)
+{
+	TABLE_FX_NEEDED(&fx);
+	/* 2,000 slots. */
+	for (int round = 0; round < 3; round++) {
+		for (int n = 11; n < 20; n++) {
+			char list[16];
+
+			snprintf(list, sizeof(list), "%d", n);
+			set(80, list, 1);
+			set(80, "", 1);
+		}
+		assert_true(fx.table.rings.n_kept >= 6);
+		table_fx_set(&fx, VIP, 80, 1499, "11 12", 1);
+		assert_true(fx.table.rings.n_kept <= 2);
+		assert_int_equal(in_use(), 1500);
+		set(80, "", 1);
+		assert_int_equal(in_use(), 0);
+	}
 }
 
 /* Another size: a new beginning, but what is remembered counts. */
@@ -313,7 +400,13 @@ struct uses {
 /* Epochs in which something was last given up; 0: never. */
 static struct {
 	uint64_t slot[2000], service[33], backend[17];
+	uint32_t word[2000]; /* what the slot was then */
 } given_up;
+
+static uint32_t word(uint32_t slot)
+{
+	return fx.bpf.slots[slot] & ~NLB_SLOT_USED;
+}
 
 static void look(struct uses *u)
 {
@@ -341,10 +434,13 @@ static void check_reuse(struct uses *was)
 
 	look(&is);
 	for (uint32_t i = 0; i < 2000; i++) {
-		if (was->slot[i] && !is.slot[i])
+		if (was->slot[i] && !is.slot[i]) {
 			given_up.slot[i] = epoch;
+			given_up.word[i] = word(i);
+		}
+		/* Or it is a ring that was kept, and is as it was. */
 		if (!was->slot[i] && is.slot[i])
-			assert_true(given_up.slot[i] < epoch);
+			assert_true(given_up.slot[i] < epoch || given_up.word[i] == word(i));
 	}
 	for (uint32_t n = 1; n <= 32; n++) {
 		if (was->service[n] && !is.service[n])
@@ -412,7 +508,7 @@ static void test_history(void **state _unused_)
 	assert_int_equal(in_use(), 0);
 	assert_int_equal(fx.table.rings.n_all, 0);
 	assert_null(fx.table.rings.by_content);
-	assert_null(fx.table.rings.by_base);
+	assert_int_equal(HASH_CNT(hh_base, fx.table.rings.by_base), fx.table.rings.n_kept);
 	assert_int_equal(fx.table.backends.n_used, 0);
 	assert_int_equal(table_fx_gone(&fx), 0);
 }
@@ -544,9 +640,18 @@ static void test_flows_stay(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_backend_comes), TEST(test_draining), TEST(test_aging),
-		TEST(test_gone_expires),    TEST(test_sharing),	 TEST(test_size_changes),
-		TEST(test_no_room),	    TEST(test_history),	 TEST(test_flows_stay),
+		TEST(test_a_backend_comes),
+		TEST(test_draining),
+		TEST(test_aging),
+		TEST(test_gone_expires),
+		TEST(test_sharing),
+		TEST(test_kept),
+		TEST(test_kept_number_reused),
+		TEST(test_kept_make_room),
+		TEST(test_size_changes),
+		TEST(test_no_room),
+		TEST(test_history),
+		TEST(test_flows_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

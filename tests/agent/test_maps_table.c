@@ -261,9 +261,13 @@ static void test_backend_numbers(void **state _unused_)
 	assert_true(number > 0);
 	/* Gone and back: the same number, so the same counters. */
 	svc = set(80, "12", 1);
-	assert_int_equal(table_fx_number(&fx, 11), 0);
 	assert_int_not_equal(table_fx_number(&fx, 12), number);
 	assert_true(table_fx_is_gone(&fx, svc, 11));
+	/* It rests for a minute, for if it comes back there is nothing to do. */
+	table_fx_age(&fx, 50);
+	assert_int_equal(table_fx_number(&fx, 11), number);
+	table_fx_age(&fx, 70);
+	assert_int_equal(table_fx_number(&fx, 11), 0);
 	set(80, "11", 1);
 	assert_false(table_fx_is_gone(&fx, svc, 11));
 	assert_true(table_fx_is_gone(&fx, svc, 12));
