@@ -25,11 +25,12 @@ struct api_call {
 	struct api *api;
 	struct MHD_Connection *conn;
 	struct sbuf body;
+	size_t body_max;
 	bool too_long;
 	bool answered; /* resumed, with what is in req */
 	struct api_request req;
 	struct api_call *next, **link; /* among those that are suspended */
-	bool for_stats;
+	enum api_result waits_for;     /* ... STATS, SAVED or WAIT */
 };
 
 struct api {
@@ -94,15 +95,15 @@ static void stop_waiting(struct api_call *call)
 	if (call->next)
 		call->next->link = call->link;
 	call->link = NULL;
-	call->api->n_for_stats -= call->for_stats;
+	call->api->n_for_stats -= call->waits_for == API_STATS;
 }
 
-static void start_waiting(struct api_call *call, bool for_stats)
+static void start_waiting(struct api_call *call, enum api_result what)
 {
 	struct api *a = call->api;
 
-	call->for_stats = for_stats;
-	a->n_for_stats += for_stats;
+	call->waits_for = what;
+	a->n_for_stats += what == API_STATS;
 	call->next = a->waiting;
 	call->link = &a->waiting;
 	if (call->next)
@@ -131,9 +132,25 @@ static void resume_all(struct api *a)
 	while (a->waiting) {
 		struct api_call *call = a->waiting;
 
-		if (!call->for_stats)
+		if (call->waits_for == API_WAIT)
 			call->req.cancel(&call->req);
 		api_error(&call->req, 503, NULL, "the agent is ending");
+		resume(call);
+	}
+}
+
+void api_saved(struct api *a, int err)
+{
+	struct api_call *call, *next;
+
+	for (call = a ? a->waiting : NULL; call; call = next) {
+		next = call->next;
+		if (call->waits_for != API_SAVED)
+			continue;
+		if (err < 0)
+			api_error(&call->req, err == -ENOSPC || err == -EDQUOT ? 507 : 500, NULL,
+				  "the change is in force, but could not be kept on disk: %s",
+				  strerror(-err));
 		resume(call);
 	}
 }
@@ -147,7 +164,7 @@ static void wake_for_stats(struct api *a, bool ok)
 	loop_timer_del(a->parent->loop, &a->stats_timer);
 	for (call = a->waiting; call; call = next) {
 		next = call->next;
-		if (!call->for_stats)
+		if (call->waits_for != API_STATS)
 			continue;
 		if (ok)
 			jput_share(&call->req.out, &a->stats.doc);
@@ -176,7 +193,7 @@ static void wait_for_stats(struct api_call *call)
 		ipc_send(a->parent->maps, MSG_MAPS_STATS_GET, &msg, sizeof(msg));
 		loop_timer_in(a->parent->loop, &a->stats_timer, API_STATS_MS, on_stats_late);
 	}
-	start_waiting(call, true);
+	start_waiting(call, API_STATS);
 }
 
 void api_stats(struct api *a, uint16_t type, const void *data, size_t len)
@@ -197,17 +214,14 @@ void api_stats(struct api *a, uint16_t type, const void *data, size_t len)
 
 /* ---- requests ---- */
 
-static int method_parse(const char *name, enum api_method *ret)
+static enum api_method method_parse(const char *name)
 {
 	if (strcmp(name, "HEAD") == 0)
-		name = "GET";
-	for (unsigned int m = 0; m < API_METHODS; m++) {
-		if (strcmp(name, method_names[m]) == 0) {
-			*ret = (enum api_method)m;
-			return 0;
-		}
-	}
-	return -EINVAL;
+		return API_GET;
+	for (unsigned int m = 0; m < API_METHODS; m++)
+		if (strcmp(name, method_names[m]) == 0)
+			return (enum api_method)m;
+	return API_OTHER;
 }
 
 static enum MHD_Result on_arg(void *user, enum MHD_ValueKind kind _unused_, const char *name,
@@ -232,10 +246,11 @@ static enum MHD_Result run_call(struct api_call *call, const char *url, const ch
 	req->body_len = call->body.len;
 	if (!path)
 		return MHD_NO;
-	if (method_parse(method, &req->method) < 0) {
-		api_error(req, 405, NULL, "the method is not known");
-	} else if (call->too_long) {
-		api_error(req, 413, NULL, "the body is longer than %u bytes", API_BODY_MAX);
+	req->method = method_parse(method);
+	if (call->too_long) {
+		api_error(req, 413, NULL, "the body is longer than %zu bytes", call->body_max);
+	} else if (!sbuf_ok(&call->body)) {
+		api_error(req, 503, NULL, "out of memory");
 	} else {
 		MHD_get_connection_values(call->conn, MHD_GET_ARGUMENT_KIND, on_arg, req);
 		result = api_route(req, path);
@@ -245,7 +260,7 @@ static enum MHD_Result run_call(struct api_call *call, const char *url, const ch
 	if (result == API_STATS)
 		wait_for_stats(call);
 	else
-		start_waiting(call, false);
+		start_waiting(call, result);
 	return MHD_YES;
 }
 
@@ -260,6 +275,17 @@ static struct api_call *call_new(struct api *a, struct MHD_Connection *conn)
 	return call;
 }
 
+/* By its Content-Length: then it need not be read. */
+static bool announces_too_much(struct api_call *call)
+{
+	const char *text = MHD_lookup_connection_value(call->conn, MHD_HEADER_KIND,
+						       MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	/* The server has checked that it is a number. */
+	call->too_long = text && strtoull(text, NULL, 10) > call->body_max;
+	return call->too_long;
+}
+
 static enum MHD_Result on_request(void *user, struct MHD_Connection *conn, const char *url,
 				  const char *method, const char *version _unused_,
 				  const char *data, size_t *len, void **state)
@@ -269,13 +295,16 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *conn, const
 	if (!call) {
 		call = call_new(user, conn);
 		*state = call;
-		return call ? MHD_YES : MHD_NO;
+		if (!call)
+			return MHD_NO;
+		call->body_max = api_body_max(url);
+		return announces_too_much(call) ? run_call(call, url, method) : MHD_YES;
 	}
 	if (call->answered)
 		return answer(call);
 	if (*len) {
 		/* The rest is read and dropped: the client gets its answer after it. */
-		if (call->body.len + *len > API_BODY_MAX)
+		if (call->body.len + *len > call->body_max)
 			call->too_long = true;
 		else
 			sbuf_add(&call->body, data, *len);
@@ -292,7 +321,7 @@ static void on_completed(void *user _unused_, struct MHD_Connection *conn _unuse
 
 	if (!call)
 		return;
-	if (call->link && !call->for_stats)
+	if (call->link && call->waits_for == API_WAIT)
 		call->req.cancel(&call->req);
 	stop_waiting(call);
 	sbuf_done(&call->body);

@@ -17,7 +17,8 @@
 struct api;
 struct parent;
 
-#define API_BODY_MAX	(1u << 20)
+#define API_BODY_MAX	(1u << 20)  /* of a request's body */
+#define API_BATCH_MAX	(16u << 20) /* ... of a batch over many services */
 #define API_CONNECTIONS 64u
 
 /*
@@ -33,6 +34,9 @@ void api_free(struct api *a);
 
 /* For capture_init(): a capture's clients are requests. */
 extern const struct capture_ops api_capture_ops;
+
+/* All changes are on disk; or could not be saved, for which err (-errno) says why. */
+void api_saved(struct api *a, int err);
 
 /* A MSG_MAPS_STATS_* frame from the maps child. */
 void api_stats(struct api *a, uint16_t type, const void *data, size_t len);

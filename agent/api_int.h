@@ -21,11 +21,13 @@ enum api_method {
 	API_POST,
 	API_DELETE,
 	API_METHODS,
+	API_OTHER = API_METHODS, /* allowed nowhere */
 };
 
 /* Where the answer comes from. */
 enum api_result {
 	API_DONE,  /* status and out are filled */
+	API_SAVED, /* status and out are filled, and count when what changed is on disk */
 	API_STATS, /* when the maps child has sent its counters */
 	API_WAIT,  /* when api_resume() is called; it can be called off by req->cancel */
 };
@@ -73,6 +75,24 @@ void api_resume(struct api_request *req);
 /* Parses the body, which must be an object; else an answer was written. 0 or -EINVAL. */
 int api_body(struct api_request *req, struct json_object **ret);
 
+/* What is wrong with a request, and where: for functions that take a struct jerr. */
+struct api_err {
+	struct jerr j; /* strict */
+	char why[192];
+	char field[JGET_FIELD_LEN];
+};
+void api_err_init(struct api_err *e);
+enum api_result api_refuse(struct api_request *req, unsigned int status, const struct api_err *e);
+
+/*
+ * A change was noted in the core, or all was so already: the result for the handler to
+ * return, which has filled the answer.
+ */
+enum api_result api_changed(struct api_request *req, bool changed);
+
+/* How long a body may be for url; what is too long for it is refused before it is read. */
+size_t api_body_max(const char *url);
+
 /* {"error": ..., "field": ...} with this status; field may be NULL. */
 enum api_result api_error(struct api_request *req, unsigned int status, const char *field,
 			  const char *fmt, ...) _printf_(4, 5);
@@ -86,11 +106,14 @@ enum api_result api_get_port(struct api_request *req);
 enum api_result api_get_backends(struct api_request *req);
 enum api_result api_get_backend(struct api_request *req);
 
-/* api_put.c */
+/* api_backend.c */
 enum api_result api_put_backend(struct api_request *req);
 enum api_result api_delete_backend(struct api_request *req);
 enum api_result api_patch_backends(struct api_request *req);
 enum api_result api_post_accept(struct api_request *req);
+
+/* api_batch.c */
+enum api_result api_post_backends(struct api_request *req);
 
 /* api_observe.c */
 

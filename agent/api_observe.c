@@ -100,7 +100,7 @@ static int parse_capture(struct api_request *req, struct msg_sample_set *ret)
 	_cleanup_json_ struct json_object *o = NULL;
 	struct json_object *reasons = NULL;
 	char why[API_ERR_LEN] = "";
-	struct jerr err = {why, sizeof(why)};
+	struct jerr err = {.text = why, .len = sizeof(why)};
 	const char *vip = NULL;
 	uint64_t rate = 1;
 

@@ -21,28 +21,35 @@ struct api_path {
 	/* Parts: a word, or * for VIP, then protocol and port, then backend. */
 	const char *pattern;
 	api_handler *handler[API_METHODS];
+	size_t body_max; /* 0: API_BODY_MAX */
 };
 
-#define BACKENDS "v1/vips/*/ports/*/*/backends"
+#define VIP	 "v1/vips/*"
+#define PORT	 VIP "/ports/*/*"
+#define BACKENDS PORT "/backends"
 
 static const struct api_path api_paths[] = {
-	{"v1/health", {[API_GET] = api_get_health}},
-	{"v1/status", {[API_GET] = api_get_status}},
-	{"v1/stats", {[API_GET] = stats}},
-	{"v1/route", {[API_GET] = api_get_route}},
-	{"v1/capture",
-	 {[API_GET] = api_get_capture,
-	  [API_POST] = api_post_capture,
-	  [API_DELETE] = api_delete_capture}},
-	{"v1/sync/accept", {[API_POST] = api_post_accept}},
-	{"v1/vips", {[API_GET] = api_get_vips}},
-	{"v1/vips/*", {[API_GET] = api_get_vip}},
-	{"v1/vips/*/ports/*/*", {[API_GET] = api_get_port}},
-	{BACKENDS, {[API_GET] = api_get_backends, [API_PATCH] = api_patch_backends}},
-	{BACKENDS "/*",
-	 {[API_GET] = api_get_backend,
-	  [API_PUT] = api_put_backend,
-	  [API_DELETE] = api_delete_backend}},
+	{.pattern = "v1/health", .handler[API_GET] = api_get_health},
+	{.pattern = "v1/status", .handler[API_GET] = api_get_status},
+	{.pattern = "v1/stats", .handler[API_GET] = stats},
+	{.pattern = "v1/route", .handler[API_GET] = api_get_route},
+	{.pattern = "v1/capture",
+	 .handler = {[API_GET] = api_get_capture,
+		     [API_POST] = api_post_capture,
+		     [API_DELETE] = api_delete_capture}},
+	{.pattern = "v1/sync/accept", .handler[API_POST] = api_post_accept},
+	{.pattern = "v1/backends",
+	 .handler[API_POST] = api_post_backends,
+	 .body_max = API_BATCH_MAX},
+	{.pattern = "v1/vips", .handler[API_GET] = api_get_vips},
+	{.pattern = VIP, .handler[API_GET] = api_get_vip},
+	{.pattern = PORT, .handler[API_GET] = api_get_port},
+	{.pattern = BACKENDS,
+	 .handler = {[API_GET] = api_get_backends, [API_PATCH] = api_patch_backends}},
+	{.pattern = BACKENDS "/*",
+	 .handler = {[API_GET] = api_get_backend,
+		     [API_PUT] = api_put_backend,
+		     [API_DELETE] = api_delete_backend}},
 };
 
 enum api_result api_error(struct api_request *req, unsigned int status, const char *field,
@@ -61,6 +68,23 @@ enum api_result api_error(struct api_request *req, unsigned int status, const ch
 	if (field)
 		jput_str(b, "field", field);
 	return API_DONE;
+}
+
+void api_err_init(struct api_err *e)
+{
+	*e = (struct api_err){
+		.j = {.text = e->why,
+		      .len = sizeof(e->why),
+		      .field = e->field,
+		      .field_len = sizeof(e->field),
+		      .strict = true},
+	};
+}
+
+enum api_result api_refuse(struct api_request *req, unsigned int status, const struct api_err *e)
+{
+	return api_error(req, status, e->field[0] ? e->field : NULL, "%s",
+			 e->why[0] ? e->why : "out of memory");
 }
 
 static int cut(struct api_request *req, char *path)
@@ -156,18 +180,33 @@ static bool look_up(struct api_request *req)
 	return true;
 }
 
+/* Cuts path up. NULL: there is no such one. */
+static const struct api_path *find(struct api_request *req, char *path)
+{
+	if (cut(req, path) < 0)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(api_paths); i++)
+		if (matches(req, api_paths[i].pattern))
+			return &api_paths[i];
+	return NULL;
+}
+
+size_t api_body_max(const char *url)
+{
+	_cleanup_free_ char *path = strdup(url);
+	struct api_request req = {};
+	const struct api_path *found = path ? find(&req, path) : NULL;
+
+	return found && found->body_max ? found->body_max : API_BODY_MAX;
+}
+
 enum api_result api_route(struct api_request *req, char *path)
 {
-	const struct api_path *found = NULL;
+	const struct api_path *found = find(req, path);
 
-	if (cut(req, path) < 0)
-		return api_error(req, 404, NULL, "no such path");
-	for (size_t i = 0; i < ARRAY_SIZE(api_paths) && !found; i++)
-		if (matches(req, api_paths[i].pattern))
-			found = &api_paths[i];
 	if (!found)
 		return api_error(req, 404, NULL, "no such path");
-	if (!found->handler[req->method]) {
+	if (req->method == API_OTHER || !found->handler[req->method]) {
 		for (unsigned int m = 0; m < API_METHODS; m++)
 			if (found->handler[m])
 				req->allow |= 1u << m;

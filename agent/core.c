@@ -87,6 +87,18 @@ void core_vip_due(struct core_vip *v, uint64_t at_ns)
 		c->due_ns = MIN2(c->due_ns, at_ns);
 }
 
+void core_mark_next(struct core *c)
+{
+	/* 0 is what everything has at first. */
+	if (++c->mark == 0)
+		c->mark = 1;
+}
+
+bool core_is_unsaved(const struct core *c)
+{
+	return c->overrides_dirty;
+}
+
 int core_new(const struct config *cfg, const struct core_ops *ops, void *user, struct core **ret)
 {
 	struct core *c = calloc(1, sizeof(*c));

@@ -45,6 +45,9 @@ void core_free(struct core *c);
 /* Acts on what was noted: to nlbd first, then to the maps. */
 void core_run(struct core *c, uint64_t now_ns);
 
+/* Something was changed that core_run() will ask to be kept on disk. */
+bool core_is_unsaved(const struct core *c);
+
 /* When core_run() is to be called at the latest; UINT64_MAX: not before something happens. */
 uint64_t core_due(const struct core *c);
 

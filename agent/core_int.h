@@ -80,6 +80,7 @@ struct core_backend {
 	uint32_t ring_weight; /* 0: listed as draining, or not at all */
 	bool in_ring;	      /* the live one, as far as the maps child has said */
 	uint8_t ring_quic_id[NLB_QUIC_ID_MAX];
+	uint32_t mark; /* core->mark: seen in this request */
 };
 
 /* What of a service, besides its backends, the maps child is told. */
@@ -119,6 +120,7 @@ struct core_port {
 	bool ring_dirty; /* the ring is not what it should be */
 	uint32_t n_enabled;
 	uint32_t n_draining;
+	uint32_t mark; /* core->mark: seen in this request */
 };
 
 struct core_vip {
@@ -188,7 +190,9 @@ struct core {
 	struct core_vip *timed, *dirty, *ring;
 	uint64_t due_ns;
 	bool report_dirty, verdicts_dirty, overrides_dirty;
-	uint32_t n_changed;  /* backends in this batch, of those that are logged */
+	uint32_t mark;	    /* for whoever walks a document and looks for doubles */
+	uint32_t n_changed; /* backends in this batch, of those that are logged */
+	uint32_t n_overridden;
 	uint64_t n_enabled;  /* over all VIPs */
 	uint32_t n_deleting; /* VIP_DELs that are not committed */
 };
@@ -200,6 +204,7 @@ struct core_backend *core_backend_find(struct core_port *p, const struct addr *a
 void core_maps_send(struct core *c, uint16_t type, const void *data, size_t len);
 void core_vip_dirty(struct core_vip *v);
 void core_vip_due(struct core_vip *v, uint64_t at_ns); /* 0: nothing */
+void core_mark_next(struct core *c);		       /* nothing has core->mark any more */
 
 /* core_vip.c: a VIP's run-time state made from its configuration */
 int core_vip_new(struct core *c, const struct addr *a, struct core_vip **ret);
@@ -232,6 +237,10 @@ void core_vip_timeout(struct core_vip *v);
 void core_remove_committed(struct core *c);
 
 /* core_over.c */
+void core_backend_touch(struct core_backend *be); /* its state is to be looked at anew */
+/* Of one that is at hand: 1, 0 (it is so already) or -ENOMEM. */
+int core_override_put(struct core_backend *be, enum model_admin admin);
+int core_override_drop(struct core_backend *be);
 struct core_backend *core_backend_by_key(const struct core *c, const struct core_key *key);
 bool core_override_find(const struct core *c, const struct core_key *key, enum model_admin *ret);
 void core_overrides_prune(struct core *c);

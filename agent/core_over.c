@@ -77,34 +77,55 @@ struct core_backend *core_backend_by_key(const struct core *c, const struct core
 	return p ? core_backend_find(p, &key->backend) : NULL;
 }
 
-static void touch(struct core *c, struct core_backend *be)
+static struct core_key key_of(const struct core_backend *be)
+{
+	const struct core_port *p = be->port;
+
+	return (struct core_key){
+		.vip = p->vip->conf.addr,
+		.backend = be->conf.addr,
+		.port = p->conf->port,
+		.protocol = p->conf->protocol,
+	};
+}
+
+void core_backend_touch(struct core_backend *be)
 {
 	be->port->dirty = true;
 	be->port->vip->told_dirty = true;
 	core_vip_dirty(be->port->vip);
-	c->overrides_dirty = true;
 }
 
-int core_override_set(struct core *c, const struct core_key *key, enum model_admin admin)
+static void changed(struct core_backend *be, const char *admin)
 {
-	struct core_backend *be = core_backend_by_key(c, key);
+	const struct core_port *p = be->port;
+	struct core *c = p->vip->core;
 	char vip[ADDR_STRLEN], backend[ADDR_STRLEN];
+
+	core_backend_touch(be);
+	c->overrides_dirty = true;
+	/* As with backends' states: of very many, the lines take longer than all the rest. */
+	if (c->n_overridden++ >= CORE_LOG_BACKENDS)
+		return;
+	log_notice("operator overrides backend", "vip=%s service=%s/%u backend=%s admin=%s",
+		   addr_str(&p->vip->conf.addr, vip), model_protocol_str(p->conf->protocol),
+		   p->conf->port, addr_str(&be->conf.addr, backend), admin);
+}
+
+int core_override_put(struct core_backend *be, enum model_admin admin)
+{
+	struct core_key key = key_of(be);
 	int r;
 
-	if (!be)
-		return -ENOENT;
 	if (be->has_override && be->override == admin)
 		return 0;
-	r = core_override_load(c, key, admin);
+	r = core_override_load(be->port->vip->core, &key, admin);
 	if (r < 0)
 		return r;
 	be->has_override = true;
 	be->override = admin;
-	touch(c, be);
-	log_notice("operator overrides backend", "vip=%s service=%s/%u backend=%s admin=%s",
-		   addr_str(&key->vip, vip), model_protocol_str(key->protocol), key->port,
-		   addr_str(&key->backend, backend), model_admin_str(admin));
-	return 0;
+	changed(be, model_admin_str(admin));
+	return 1;
 }
 
 static void override_free(struct core *c, struct core_override *o)
@@ -113,22 +134,38 @@ static void override_free(struct core *c, struct core_override *o)
 	free(o);
 }
 
-int core_override_clear(struct core *c, const struct core_key *key)
+int core_override_drop(struct core_backend *be)
 {
-	struct core_backend *be = core_backend_by_key(c, key);
-	struct core_override *o = override_get(c, key);
-	char vip[ADDR_STRLEN], backend[ADDR_STRLEN];
+	struct core *c = be->port->vip->core;
+	struct core_key key = key_of(be);
+	struct core_override *o = override_get(c, &key);
 
-	if (!be)
-		return -ENOENT;
 	if (!o)
 		return 0;
 	override_free(c, o);
 	be->has_override = false;
-	touch(c, be);
-	log_notice("operator's override removed", "vip=%s service=%s/%u backend=%s",
-		   addr_str(&key->vip, vip), model_protocol_str(key->protocol), key->port,
-		   addr_str(&key->backend, backend));
+	changed(be, "scheduler");
+	return 1;
+}
+
+int core_override_set(struct core *c, const struct core_key *key, enum model_admin admin)
+{
+	struct core_backend *be = core_backend_by_key(c, key);
+	int r;
+
+	if (!be)
+		return -ENOENT;
+	r = core_override_put(be, admin);
+	return r < 0 ? r : 0;
+}
+
+int core_override_clear(struct core *c, const struct core_key *key)
+{
+	struct core_backend *be = core_backend_by_key(c, key);
+
+	if (!be)
+		return -ENOENT;
+	core_override_drop(be);
 	return 0;
 }
 

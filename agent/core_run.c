@@ -350,6 +350,10 @@ void core_run(struct core *c, uint64_t now_ns)
 		run_vip(v);
 	if (c->n_changed > CORE_LOG_BACKENDS)
 		log_notice("backends", "changed=%u logged=%u", c->n_changed, CORE_LOG_BACKENDS);
+	if (c->n_overridden > CORE_LOG_BACKENDS)
+		log_notice("operator overrides backends", "changed=%u logged=%u", c->n_overridden,
+			   CORE_LOG_BACKENDS);
+	c->n_overridden = 0;
 	if (enabled > 1 && !c->n_enabled)
 		log_warning("every backend of every VIP is out: is this node cut off?", "were=%llu",
 			    (unsigned long long)enabled);

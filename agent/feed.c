@@ -341,7 +341,7 @@ static bool take_lines(struct feed *f)
 {
 	char *start = f->in, *end;
 	char why[160] = "";
-	struct jerr err = {why, sizeof(why)};
+	struct jerr err = {.text = why, .len = sizeof(why)};
 
 	while ((end = memchr(start, '\n', f->in_len - (size_t)(start - f->in)))) {
 		if (end > start && on_line(f, start, (size_t)(end - start), &err) < 0) {

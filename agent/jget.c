@@ -33,6 +33,77 @@ static void tok_freep(struct json_tokener **tok)
 		json_tokener_free(*tok);
 }
 
+static void jget_where(struct jerr *err, const char *key)
+{
+	if (err && err->field && err->field_len && !err->field[0])
+		snprintf(err->field, err->field_len, "%s", key);
+}
+
+int jget_fail_at(struct jerr *err, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err || !err->len || err->text[0])
+		return -EINVAL;
+	jget_where(err, key);
+	va_start(ap, fmt);
+	vsnprintf(err->text, err->len, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+/* Puts a part in front of the path; what does not fit is cut at the end. */
+static void jget_prefix(struct jerr *err, const char *part)
+{
+	char rest[JGET_FIELD_LEN];
+
+	if (!err || !err->field || !err->field_len)
+		return;
+	snprintf(rest, sizeof(rest), "%s", err->field);
+	snprintf(err->field, err->field_len, "%s%s%s", part, rest[0] ? "." : "", rest);
+}
+
+void jget_under(struct jerr *err, const char *key, size_t i)
+{
+	char part[JGET_FIELD_LEN];
+
+	snprintf(part, sizeof(part), "%s[%zu]", key, i);
+	jget_prefix(err, part);
+}
+
+void jget_under_object(struct jerr *err, const char *key)
+{
+	jget_prefix(err, key);
+}
+
+struct jerr jget_sub(const struct jerr *err, char *text, size_t len)
+{
+	struct jerr sub = {.text = text, .len = len};
+
+	if (err) {
+		sub.field = err->field;
+		sub.field_len = err->field_len;
+		sub.strict = err->strict;
+	}
+	return sub;
+}
+
+int jget_known(struct json_object *o, const char *const *names, size_t n, struct jerr *err)
+{
+	if (!err || !err->strict)
+		return 0;
+	json_object_object_foreach (o, key, value) {
+		size_t i = 0;
+
+		(void)value;
+		while (i < n && strcmp(names[i], key) != 0)
+			i++;
+		if (i == n)
+			return jget_fail_at(err, key, "the field is not known");
+	}
+	return 0;
+}
+
 /*
  * The text in ASCII: what lies beyond becomes \uXXXX, in pairs where needed.
  * json-c 0.18, Debian 13's, refuses all of it in strict mode (its issues 875
@@ -144,11 +215,13 @@ int jget_u64(struct json_object *o, const char *key, uint64_t min, uint64_t max,
 	if (!v)
 		return 0;
 	if (!json_object_is_type(v, json_type_int) || json_object_get_int64(v) < 0)
-		return jget_fail(err, "%s must be a whole number from %" PRIu64 " to %" PRIu64, key,
-				 min, max);
+		return jget_fail_at(err, key,
+				    "%s must be a whole number from %" PRIu64 " to %" PRIu64, key,
+				    min, max);
 	n = json_object_get_uint64(v);
 	if (n < min || n > max)
-		return jget_fail(err, "%s must be from %" PRIu64 " to %" PRIu64, key, min, max);
+		return jget_fail_at(err, key, "%s must be from %" PRIu64 " to %" PRIu64, key, min,
+				    max);
 	*ret = n;
 	return 0;
 }
@@ -160,7 +233,7 @@ int jget_bool(struct json_object *o, const char *key, bool *ret, struct jerr *er
 	if (!v)
 		return 0;
 	if (!json_object_is_type(v, json_type_boolean))
-		return jget_fail(err, "%s must be true or false", key);
+		return jget_fail_at(err, key, "%s must be true or false", key);
 	*ret = json_object_get_boolean(v);
 	return 0;
 }
@@ -174,13 +247,13 @@ int jget_str(struct json_object *o, const char *key, size_t max, const char **re
 	if (!v)
 		return 0;
 	if (!json_object_is_type(v, json_type_string))
-		return jget_fail(err, "%s must be a string", key);
+		return jget_fail_at(err, key, "%s must be a string", key);
 	text = json_object_get_string(v);
 	len = (size_t)json_object_get_string_len(v);
 	if (len > max)
-		return jget_fail(err, "%s is longer than %zu bytes", key, max);
+		return jget_fail_at(err, key, "%s is longer than %zu bytes", key, max);
 	if (strlen(text) != len)
-		return jget_fail(err, "%s holds a NUL character", key);
+		return jget_fail_at(err, key, "%s holds a NUL character", key);
 	*ret = text;
 	return 0;
 }
@@ -193,9 +266,9 @@ int jget_array(struct json_object *o, const char *key, size_t max, struct json_o
 	if (!v)
 		return 0;
 	if (!json_object_is_type(v, json_type_array))
-		return jget_fail(err, "%s must be an array", key);
+		return jget_fail_at(err, key, "%s must be an array", key);
 	if (json_object_array_length(v) > max)
-		return jget_fail(err, "%s holds more than %zu elements", key, max);
+		return jget_fail_at(err, key, "%s holds more than %zu elements", key, max);
 	*ret = v;
 	return 0;
 }
@@ -207,7 +280,7 @@ int jget_object(struct json_object *o, const char *key, struct json_object **ret
 	if (!v)
 		return 0;
 	if (!json_object_is_type(v, json_type_object))
-		return jget_fail(err, "%s must be an object", key);
+		return jget_fail_at(err, key, "%s must be an object", key);
 	*ret = v;
 	return 0;
 }
@@ -232,5 +305,5 @@ int jget_enum(struct json_object *o, const char *key, const char *const *names, 
 			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
 						i ? ", " : "", names[i]);
 	}
-	return jget_fail(err, "%s must be one of: %s", key, list);
+	return jget_fail_at(err, key, "%s must be one of: %s", key, list);
 }

@@ -15,11 +15,20 @@
 
 #include "util.h"
 
-/* Where a reason goes; the first one wins. */
+/*
+ * Where a reason goes; the first one wins. With field, the path of the member that is
+ * wrong goes there, as "ports[0].backends[3].weight": the getters put the key, and
+ * whoever called them for a part of a document says where that part stands, by jget_under().
+ */
 struct jerr {
 	char *text;
 	size_t len;
+	char *field; /* NULL: nobody asks */
+	size_t field_len;
+	bool strict; /* members that nobody knows are an error: jget_known() */
 };
+
+#define JGET_FIELD_LEN 96
 
 static inline void jget_putp(struct json_object **o)
 {
@@ -29,6 +38,19 @@ static inline void jget_putp(struct json_object **o)
 
 /* Writes the reason, and returns -EINVAL for the caller to return. */
 int jget_fail(struct jerr *err, const char *fmt, ...) _printf_(2, 3);
+
+/* The same, about the member key. */
+int jget_fail_at(struct jerr *err, const char *key, const char *fmt, ...) _printf_(3, 4);
+
+/* After a failure: it is in the i-th element of the array key; or in the object key. */
+void jget_under(struct jerr *err, const char *key, size_t i);
+void jget_under_object(struct jerr *err, const char *key);
+
+/* For a reason that is to be part of a longer one: the same but for the text. */
+struct jerr jget_sub(const struct jerr *err, char *text, size_t len);
+
+/* When err is strict: -EINVAL for a member that is none of n names. */
+int jget_known(struct json_object *o, const char *const *names, size_t n, struct jerr *err);
 
 /*
  * Parses one whole JSON text (RFC 8259, UTF-8, nothing after it but blanks).

@@ -105,7 +105,7 @@ static int element_parse(struct json_object *o, struct model *m, struct addr *re
 {
 	struct model_refusal *ref = &m->refusals[m->n_refusals];
 	struct model_vip *v = &m->vips[m->n_vips];
-	struct jerr err = {ref->reason, sizeof(ref->reason)};
+	struct jerr err = {.text = ref->reason, .len = sizeof(ref->reason)};
 	const char *id = "", *address = NULL;
 	int r;
 
@@ -202,7 +202,7 @@ static int document_parse(struct model *m, const char *json, size_t len, struct 
 
 int model_parse(const char *json, size_t len, struct model **ret, char *err_text, size_t err_len)
 {
-	struct jerr err = {err_text, err_len};
+	struct jerr err = {.text = err_text, .len = err_len};
 	struct model *m;
 	int r;
 

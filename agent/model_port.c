@@ -82,7 +82,7 @@ static int backend_parse(struct json_object *o, const struct model_vip *v,
 	uint64_t weight = 1;
 	int admin = MODEL_ADMIN_UP;
 	char why[96] = "";
-	struct jerr sub = {why, sizeof(why)};
+	struct jerr sub = {.text = why, .len = sizeof(why)};
 
 	if (!json_object_is_type(o, json_type_object))
 		return jget_fail(err, "a backend must be an object");
@@ -205,7 +205,7 @@ int model_port_parse(struct json_object *o, const struct model_vip *v, struct mo
 	const char *protocol = NULL;
 	uint64_t port = UINT64_MAX;
 	char why[128] = "";
-	struct jerr sub = {why, sizeof(why)};
+	struct jerr sub = {.text = why, .len = sizeof(why)};
 	int r;
 
 	if (!json_object_is_type(o, json_type_object))

@@ -24,16 +24,6 @@
 #include "parent.h"
 #include "privs.h"
 #include "proc.h"
-#include "state.h"
-
-/*
- * A verdict that is not on disk when the agent is killed is a wrong one after
- * the restart, so they are written soon; but no more than a twentieth of the
- * time goes into that.
- */
-#define VERDICTS_GAP_MS 10u
-#define VERDICTS_SHARE	20u
-#define VERDICTS_AGE_S	60u
 
 /* ---- the core's way out ---- */
 
@@ -109,49 +99,19 @@ static void out_report(void *user)
 
 static void out_accepted(void *user, const struct model *m)
 {
-	struct parent *p = user;
-	int r;
-
-	log_notice("VIP list accepted", "revision=%" PRIu64 " vips=%zu refused=%zu", m->revision,
-		   m->n_vips, m->n_refusals);
-	r = state_vips_save(p->cfg->state_dir, m);
-	if (r < 0)
-		log_err("VIP list not kept on disk", "dir=%s error=\"%s\"", p->cfg->state_dir,
-			strerror(-r));
-}
-
-static void on_verdicts(struct loop_timer *t)
-{
-	struct parent *p = container_of(t, struct parent, verdicts);
-	uint64_t start = util_now_ns(), end;
-	int r = state_verdicts_save(p->cfg->state_dir, p->core);
-
-	end = util_now_ns();
-	p->verdicts_after_ns = end + (end - start) * VERDICTS_SHARE;
-	if (r < 0)
-		log_warning("verdicts not kept on disk", "dir=%s error=\"%s\"", p->cfg->state_dir,
-			    strerror(-r));
+	parent_state_accepted(user, m);
 }
 
 static void out_verdicts(void *user)
 {
-	struct parent *p = user;
-
-	if (!p->verdicts.pos)
-		loop_timer_at(
-			p->loop, &p->verdicts,
-			MAX2(p->verdicts_after_ns, util_now_ns() + VERDICTS_GAP_MS * 1000000ull),
-			on_verdicts);
+	parent_state_verdicts(user);
 }
 
 static void out_overrides(void *user)
 {
 	struct parent *p = user;
-	int r = state_overrides_save(p->cfg->state_dir, p->core);
 
-	if (r < 0)
-		log_err("overrides not kept on disk", "dir=%s error=\"%s\"", p->cfg->state_dir,
-			strerror(-r));
+	p->unsaved |= PARENT_OVERRIDES;
 }
 
 static const struct core_ops core_out = {
@@ -175,6 +135,8 @@ static void on_run(struct loop_timer *t)
 	core_run(p->core, util_now_ns());
 	ipc_flush(p->maps);
 	ipc_flush(p->health);
+	/* The rings are on their way; those who asked for the change wait for the disk. */
+	parent_state_save(p);
 	due = core_due(p->core);
 	/* A session that broke while it was written to has asked for another round. */
 	if (p->run.pos)
@@ -328,14 +290,7 @@ static int maps_are_ready(struct parent *p)
 {
 	int r;
 
-	/*
-	 * Maps that are new may still be ones that replace others, of another
-	 * size or layout, under live traffic: the agent before us ended just now.
-	 */
-	r = state_verdicts_load(p->cfg->state_dir, p->core,
-				core_adopted(p->core) ? 0 : VERDICTS_AGE_S);
-	if (r < 0 && r != -ENOENT && r != -ESTALE)
-		log_warning("stored verdicts not used", "error=\"%s\"", strerror(-r));
+	parent_state_verdicts_load(p);
 	if (p->boot) {
 		log_notice("starting with the last good VIP list", "revision=%" PRIu64,
 			   p->boot->revision);
@@ -505,20 +460,6 @@ static int prepare(const struct config *cfg, int *ret_api_fd)
 	return r;
 }
 
-static void load_state(struct parent *p)
-{
-	char err[200];
-	int r;
-
-	r = state_overrides_load(p->cfg->state_dir, p->core);
-	if (r < 0 && r != -ENOENT)
-		log_err("stored overrides not used", "error=\"%s\"", strerror(-r));
-	r = state_vips_load(p->cfg->state_dir, &p->boot, err, sizeof(err));
-	if (r < 0 && r != -ENOENT)
-		log_err("last good VIP list not used", "file=%s/%s reason=\"%s\"",
-			p->cfg->state_dir, STATE_VIPS, err);
-}
-
 static int parent_start(struct parent *p, int *maps_fd, int *hc_fd, int *api_fd)
 {
 	sigset_t mask;
@@ -537,7 +478,7 @@ static int parent_start(struct parent *p, int *maps_fd, int *hc_fd, int *api_fd)
 		r = core_new(p->cfg, &core_out, p, &p->core);
 	if (r < 0)
 		return r;
-	load_state(p);
+	parent_state_load(p);
 	p->asker = (struct asker){.loop = p->loop, .send = out_maps, .user = p};
 	capture_init(&p->capture, p->loop, &api_capture_ops, out_maps, p);
 	r = ipc_new(p->loop, TAKE_FD(*maps_fd), &maps_in, p, &p->maps);
@@ -556,11 +497,7 @@ static int parent_start(struct parent *p, int *maps_fd, int *hc_fd, int *api_fd)
 
 static void parent_done(struct parent *p)
 {
-	/* Always: the file's time says until when there was an agent. */
-	if (p->core && core_maps_ready(p->core))
-		on_verdicts(&p->verdicts);
-	if (p->loop)
-		loop_timer_del(p->loop, &p->verdicts);
+	parent_state_done(p);
 	api_free(p->api);
 	capture_done(&p->capture);
 	ask_stop(&p->asker);

@@ -12,7 +12,7 @@
 #include "jget.h"
 
 static char why[128];
-static struct jerr err = {why, sizeof(why)};
+static struct jerr err = {.text = why, .len = sizeof(why)};
 
 static struct json_object *parse(const char *json)
 {
