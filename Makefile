@@ -34,6 +34,7 @@ include mk/bench.mk
 include mk/ring.mk
 include mk/fuzz.mk
 include mk/traffic.mk
+include mk/load.mk
 
 .PHONY: all help setup clean distclean
 
