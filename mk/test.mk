@@ -9,11 +9,12 @@ TEST_BIN := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 UNIT_BIN := $(filter $(BUILD)/tests/agent/%,$(TEST_BIN))
 BPF_BIN	 := $(filter $(BUILD)/tests/xdp/%,$(TEST_BIN))
 NET_TEST := $(wildcard tests/netns/test_*.sh tests/netns/test_*.py)
+RINGWATCH := $(BUILD)/tests/netns/ringwatch
 NLBD_TEST := $(wildcard tests/nlbd/test_*.c)
 T ?=
 SUITE	 := $(PYTHON) scripts/suite.py
 
-.PHONY: test check check-bpf check-net check-graft check-nlbd topotest topotest-upstream
+.PHONY: test check check-bpf check-net storm check-graft check-nlbd topotest topotest-upstream
 
 ##@ Testing
 test: setup agent xdp nlbd ## all suites, then the line "N passed, N failed, N skipped"
@@ -28,8 +29,11 @@ check: $(if $(T),$(BUILD)/tests/$(T),$(UNIT_BIN)) ## unit tests (ASan, UBSan); T
 check-bpf: $(BPF_BIN) bench-build ## packets through the real program by BPF_PROG_TEST_RUN
 	$(Q)NLB_BUILD=$(BUILD) $(SUITE) run bpf $(BPF_BIN) $(wildcard tests/bench/test_*.py)
 
-check-net: agent xdp ## the data path and the agent in network namespaces
+check-net: agent xdp $(RINGWATCH) ## the data path and the agent in network namespaces
 	$(Q)$(SUITE) run netns $(NET_TEST)
+
+storm: agent xdp $(RINGWATCH) $(BUILD)/bench/traffic/traffic ## 200 times kill -9 in a storm of changes, under traffic; NLB_SEED=n for another one
+	$(Q)NLB_KILLS=200 $(SUITE) run storm tests/netns/test_storm.py
 
 check-graft: setup ## the places that the graft must reach in FRR
 	$(Q)$(SUITE) pytest graft tests/graft
@@ -47,6 +51,13 @@ $(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/asan/tests/%.o $(TEST_LIB) $(BUILD)/asan
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_SAN) -o $@ $^ $(TEST_LDFLAGS_$(subst /,_,$*)) $(AGENT_LIBS) -lcmocka
+
+# Reads the rings of a running agent for the tests in namespaces.
+$(RINGWATCH): $(BUILD)/asan/tests/netns/ringwatch.o $(BUILD)/asan/tests/lib/ring_walk.o \
+		$(BUILD)/asan/tests/lib/maglev_ref.o $(BUILD)/asan/libagent.a
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_SAN) -o $@ $^ $(AGENT_LIBS)
 
 # A test that replaces a function of another file names it here.
 -include tests/*/wrap.mk

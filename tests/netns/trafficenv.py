@@ -145,7 +145,7 @@ socket = {self.path("a.sock")}
         self.ends.append(process)
         return process
 
-    def sender(self, cpu=None, last=2, syn=False):
+    def sender(self, cpu=None, last=2, syn=False, vip=None):
         """Another sender; those of one source address send the same flows."""
         shown = subprocess.run(
             ["ip", "-n", self.lb, "-j", "link", "show", "dev", "eth0"],
@@ -156,7 +156,8 @@ socket = {self.path("a.sock")}
         args = ["--flows", str(FLOWS)] + ([] if cpu is None else ["--cpu", str(cpu)])
         args += ["--syn"] if syn else []
         source = address(1, last, self.family)
-        return self.end(self.client, "send", *args, "eth0", mac, source, VIPS[self.family])
+        args += ["eth0", mac, source, vip or VIPS[self.family]]
+        return self.end(self.client, "send", *args)
 
     def up(self):
         """Builds all of it; True when the VIP is proven."""
