@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * First fit over a sorted array of free extents. A node has few sizes of
+ * Best fit over a sorted array of free extents: rings of one size mostly take the place of
+ * one of that size, and do not cut up the room for longer ones. A node has few sizes of
  * rings and few thousand rings, so the array stays short. k allocated extents
  * leave at most k + 1 free ones; the array is grown when allocating, so that
  * giving back never has to.
@@ -87,6 +88,7 @@ static void cut(struct ring_pool *p, size_t i, uint32_t base, uint32_t size)
 int ring_pool_alloc(struct ring_pool *p, uint32_t size, uint32_t *ret_base)
 {
 	uint32_t len = even(size);
+	size_t best = SIZE_MAX;
 	int r;
 
 	if (size == 0 || len < size)
@@ -95,13 +97,18 @@ int ring_pool_alloc(struct ring_pool *p, uint32_t size, uint32_t *ret_base)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < p->n_free; i++) {
-		if (p->free[i].size < len)
+		if (p->free[i].size < len ||
+		    (best != SIZE_MAX && p->free[i].size >= p->free[best].size))
 			continue;
-		*ret_base = p->free[i].base;
-		cut(p, i, *ret_base, len);
-		return 0;
+		best = i;
+		if (p->free[i].size == len)
+			break;
 	}
-	return -ENOSPC;
+	if (best == SIZE_MAX)
+		return -ENOSPC;
+	*ret_base = p->free[best].base;
+	cut(p, best, *ret_base, len);
+	return 0;
 }
 
 int ring_pool_split(struct ring_pool *p)
