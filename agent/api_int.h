@@ -115,6 +115,9 @@ enum api_result api_post_accept(struct api_request *req);
 /* api_batch.c */
 enum api_result api_post_backends(struct api_request *req);
 
+/* api_batches.c */
+enum api_result api_get_batches(struct api_request *req);
+
 /* api_observe.c */
 
 enum api_result api_get_route(struct api_request *req);

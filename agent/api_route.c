@@ -37,6 +37,7 @@ static const struct api_path api_paths[] = {
 	 .handler = {[API_GET] = api_get_capture,
 		     [API_POST] = api_post_capture,
 		     [API_DELETE] = api_delete_capture}},
+	{.pattern = "v1/batches", .handler[API_GET] = api_get_batches},
 	{.pattern = "v1/sync/accept", .handler[API_POST] = api_post_accept},
 	{.pattern = "v1/backends",
 	 .handler[API_POST] = api_post_backends,

@@ -58,6 +58,7 @@ void core_vip_dirty(struct core_vip *v)
 {
 	struct core *c = v->core;
 
+	core_batch_note(c);
 	if (v->dirty)
 		return;
 	v->dirty = true;

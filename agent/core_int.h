@@ -19,6 +19,8 @@
 #define CORE_WITHDRAW_LOST_MS 120000u /* ... when there is no nlbd to ask */
 #define CORE_MAPS_SLACK_MS    5000u   /* results of the first batch after an adoption */
 #define CORE_LOG_BACKENDS     100u    /* in one batch, each in a line */
+#define CORE_GATHER_MS	      2u      /* from one batch to the next, at the least */
+#define CORE_BATCHES	      32u     /* as many are remembered */
 #define CORE_RETRY_MIN_MS     1000u   /* a service that could not be written */
 #define CORE_RETRY_MAX_MS     30000u
 
@@ -116,8 +118,9 @@ struct core_port {
 	size_t n_backends;
 	struct core_backend *backends; /* as conf->backends */
 	struct core_port_run run;
-	bool dirty;	 /* look at the backends again */
-	bool ring_dirty; /* the ring is not what it should be */
+	bool dirty;	   /* look at the backends again */
+	bool ring_dirty;   /* the service is to be sent, whatever was sent last ... */
+	bool ring_differs; /* ... or because it is not what was sent, as of the last look */
 	uint32_t n_enabled;
 	uint32_t n_draining;
 	uint32_t mark; /* core->mark: seen in this request */
@@ -155,6 +158,13 @@ struct core_vip {
 	const struct model_refusal *refusal; /* the newest configuration was refused */
 };
 
+/* A batch on its way. Times are CLOCK_MONOTONIC. */
+struct core_batch {
+	uint64_t first_ns, last_ns; /* the first and the last change that are in it */
+	uint64_t sent_ns;
+	struct msg_committed done; /* .seq is 0 until it is */
+};
+
 struct core {
 	const struct config *cfg;
 	const struct core_ops *ops;
@@ -179,9 +189,12 @@ struct core {
 	bool maps_ready, dataplane_up, dataplane_native;
 	char dataplane_reason[MSG_REASON_LEN];
 	bool any_adopted;
-	bool in_flight;	  /* a batch is with the maps child */
-	bool need_commit; /* frames were sent since the last commit */
-	uint64_t seq;	  /* of the batch in flight */
+	bool in_flight;				 /* a batch is with the maps child */
+	struct core_batch next;			 /* times of what is not sent yet */
+	struct core_batch batches[CORE_BATCHES]; /* the last ones, by seq */
+	uint64_t n_services, n_services_changed; /* in all batches */
+	bool need_commit;			 /* frames were sent since the last commit */
+	uint64_t seq;				 /* of the batch in flight */
 
 	bool feed_up, synced; /* synced: the full set was sent in this session */
 	bool sync_ok;	      /* the full set can be sent without taking a route away */
@@ -224,11 +237,21 @@ enum core_be_state core_backend_state(const struct core_backend *be);
 const char *core_be_state_str(enum core_be_state state);
 const char *core_phase_str(enum core_phase phase);
 
+static inline bool core_port_unsent(const struct core_port *p)
+{
+	return p->ring_dirty || p->ring_differs;
+}
+
 /* core_send.c: are the maps told otherwise than it is now? */
 bool core_backend_differs(const struct core_backend *be);
 bool core_svc_differs(const struct core_port *p); /* apart from its backends */
 bool core_vip_differs(const struct core_vip *v);
-void core_send_batch(struct core *c); /* VIPs of c->ring, and a COMMIT if there is anything */
+void core_send_all(struct core *c); /* VIPs of c->ring */
+
+/* core_batch.c */
+void core_batch_note(struct core *c); /* something has changed, now */
+void core_batch_run(struct core *c);  /* sends what there is, if it is time */
+void core_batch_done(struct core *c, const struct msg_committed *done);
 
 /* core_remove.c */
 void core_withdraw(struct core_vip *v);

@@ -143,7 +143,7 @@ static void dataplane(struct core *c, const struct msg_dataplane *dp)
 
 void core_maps_frame(struct core *c, uint16_t type, const void *data, size_t len, uint64_t now_ns)
 {
-	const struct msg_batch *batch = data;
+	const struct msg_committed *done = data;
 
 	c->now = now_ns;
 	if (type == MSG_MAPS_HAVE && len >= sizeof(struct msg_svc)) {
@@ -156,11 +156,10 @@ void core_maps_frame(struct core *c, uint16_t type, const void *data, size_t len
 		dataplane(c, data);
 	} else if (type == MSG_MAPS_SVC_RESULT && len == sizeof(struct msg_svc_result)) {
 		result(c, data);
-	} else if (type == MSG_MAPS_COMMITTED && len == sizeof(*batch)) {
-		if (batch->seq != c->seq)
+	} else if (type == MSG_MAPS_COMMITTED && len == sizeof(*done)) {
+		if (done->seq != c->seq)
 			return;
-		c->in_flight = false;
-		core_remove_committed(c);
+		core_batch_done(c, done);
 	} else {
 		log_warning("unexpected frame from the maps child", "type=%u length=%zu", type,
 			    len);

@@ -5,8 +5,8 @@
  *   1. Each dirty port is counted anew, each dirty VIP judged anew.
  *   2. VIPs whose line for nlbd changed are told. This comes before the maps,
  *      so that a route is on its way out before its ring is emptied.
- *   3. If no batch is with the maps child, the rings that differ are sent as
- *      one (core_send.c): an SVC_SET for each service and a COMMIT.
+ *   3. If it is time for one (core_batch.c), the rings that differ are sent as
+ *      a batch: an SVC_SET for each service and a COMMIT.
  *
  * Ready (invariant 1). A VIP becomes ready when the first health round of each
  * of its ports is done and each service that has an enabled backend is proven.
@@ -83,7 +83,7 @@ static void count_port(struct core_port *p)
 	struct core_vip *v = p->vip;
 	bool unknown = false;
 
-	p->dirty = false;
+	p->dirty = p->ring_differs = false;
 	p->n_enabled = p->n_draining = 0;
 	for (size_t i = 0; i < p->n_backends; i++) {
 		struct core_backend *be = &p->backends[i];
@@ -100,18 +100,18 @@ static void count_port(struct core_port *p)
 		p->n_draining += be->draining;
 		unknown |= be->state == CORE_BE_UNKNOWN;
 		if (core_backend_differs(be))
-			p->ring_dirty = true;
+			p->ring_differs = true;
 	}
 	if (!unknown || p->vip->core->now >= p->run.first_by)
 		p->run.first_done = true;
 	if (core_svc_differs(p))
-		p->ring_dirty = true;
+		p->ring_differs = true;
 	/*
 	 * Not knowing is no reason to take a backend out of a ring that an agent
 	 * before us filled, and later never one to empty it.
 	 */
 	if (p->run.adopted && !p->run.sent && unknown && (!p->run.first_done || !p->n_enabled))
-		p->ring_dirty = false;
+		p->ring_dirty = p->ring_differs = false;
 }
 
 /* ---- ready or not ---- */
@@ -227,7 +227,7 @@ static void run_vip(struct core_vip *v)
 		/* Nothing is in the ring that could carry the first packet. */
 		if (!p->run.live)
 			p->run.proven = false;
-		if (p->ring_dirty && p->run.first_done)
+		if (core_port_unsent(p) && p->run.first_done)
 			want_ring(v);
 	}
 	if (v->in_maps && core_vip_differs(v))
@@ -264,7 +264,7 @@ static bool unsettled(const struct core_vip *v)
 	for (size_t i = 0; i < v->n_ports; i++) {
 		const struct core_port *p = &v->ports[i];
 
-		if (!p->run.first_done || p->ring_dirty || p->run.waiting)
+		if (!p->run.first_done || core_port_unsent(p) || p->run.waiting)
 			return true;
 	}
 	return false;
@@ -364,8 +364,7 @@ void core_run(struct core *c, uint64_t now_ns)
 		v->dirty = false;
 		tell_vip(v);
 	}
-	if (!c->in_flight)
-		core_send_batch(c);
+	core_batch_run(c);
 	flush_notes(c);
 }
 

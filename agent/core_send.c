@@ -97,7 +97,7 @@ static void send_service(struct core_port *p)
 		memcpy(out->quic_id, be->conf.quic_id, sizeof(out->quic_id));
 		out++;
 	}
-	p->ring_dirty = false;
+	p->ring_dirty = p->ring_differs = false;
 	p->run.sent = true;
 	p->run.waiting = true;
 	p->run.sent_conf = conf;
@@ -129,24 +129,16 @@ static void send_vip(struct core_vip *v)
 		v->maps_plen = msg.plen;
 	}
 	for (size_t i = 0; i < v->n_ports; i++)
-		if (v->ports[i].ring_dirty && v->ports[i].run.first_done)
+		if (core_port_unsent(&v->ports[i]) && v->ports[i].run.first_done)
 			send_service(&v->ports[i]);
 }
 
-void core_send_batch(struct core *c)
+void core_send_all(struct core *c)
 {
-	struct msg_batch batch;
-
 	while (c->ring) {
 		struct core_vip *v = c->ring;
 
 		c->ring = v->ring_next;
 		send_vip(v);
 	}
-	if (!c->need_commit)
-		return;
-	c->need_commit = false;
-	c->in_flight = true;
-	c->seq = batch.seq = ++c->next_seq;
-	c->ops->maps(c->user, MSG_MAPS_COMMIT, &batch, sizeof(batch));
 }

@@ -62,7 +62,8 @@ struct maps {
 	/* During a commit: the services that are set, to be proven and reported. */
 	struct maps_svc **fresh;
 	size_t n_fresh;
-	bool filled; /* the maps hold what the parent wants, as of some batch */
+	uint32_t n_changed; /* of these, by the batch */
+	bool filled;	    /* the maps hold what the parent wants, as of some batch */
 	int lock_fd;
 };
 
@@ -136,6 +137,7 @@ static void report(const struct msg_svc *msg, struct maps_svc *svc, int err, con
 	char text[ADDR_STRLEN];
 
 	if (err >= 0) {
+		m->n_changed += err > 0;
 		svc->generation = msg->generation;
 		svc->wanted = true;
 		m->fresh[m->n_fresh++] = svc;
@@ -170,21 +172,31 @@ static void take_over_traffic(struct maps *m)
 
 static void commit(struct maps *m, const struct msg_batch *batch)
 {
+	const struct maps_rings *rings = &m->table.rings;
+	uint64_t written = rings->n_made, computed = rings->n_computed;
+	struct msg_committed done = {.seq = batch->seq, .begun_ns = util_now_ns()};
+
 	m->fresh = calloc(MAX2(m->stage.n_svcs, (size_t)1), sizeof(struct maps_svc *));
-	m->n_fresh = 0;
+	m->n_fresh = m->n_changed = 0;
 	if (!m->fresh) {
 		log_err("out of memory, ending", "services=%zu", m->stage.n_svcs);
 		loop_stop(m->loop, 1);
 		return;
 	}
+	done.services = (uint32_t)m->stage.n_svcs;
 	maps_stage_apply(&m->stage, &m->table, report, m);
+	done.switched_ns = util_now_ns();
+	done.changed = m->n_changed;
+	done.written = (uint32_t)(rings->n_made - written);
+	done.computed = (uint32_t)(rings->n_computed - computed);
 	take_over_traffic(m);
 	for (size_t i = 0; i < m->n_fresh; i++) {
 		maps_prove_now(&m->prover, m->fresh[i]);
 		send_result(m, m->fresh[i]);
 	}
 	free(TAKE_PTR(m->fresh));
-	send_parent(m, MSG_MAPS_COMMITTED, batch, sizeof(*batch));
+	done.proven_ns = util_now_ns();
+	send_parent(m, MSG_MAPS_COMMITTED, &done, sizeof(done));
 }
 
 /* ---- the parent ---- */

@@ -32,7 +32,7 @@ enum msg_type {
 	MSG_MAPS_HAVE = 32,    /* struct msg_svc + its ring's backends: adopted, before READY */
 	MSG_MAPS_READY,	       /* struct msg_dataplane: maps open, program attached */
 	MSG_MAPS_SVC_RESULT,   /* struct msg_svc_result: one for each SVC_SET of a batch */
-	MSG_MAPS_COMMITTED,    /* struct msg_batch: after the results of that batch */
+	MSG_MAPS_COMMITTED,    /* struct msg_committed: after the results of that batch */
 	MSG_MAPS_DATAPLANE,    /* struct msg_dataplane: whenever it changes */
 	MSG_MAPS_STATS_VIP,    /* struct msg_stats_vip, one per VIP */
 	MSG_MAPS_STATS_REASON, /* struct msg_stats_reason, one per reason */
@@ -54,6 +54,18 @@ enum msg_type {
 
 struct msg_batch {
 	uint64_t seq;
+};
+
+/* What became of a batch. Times are CLOCK_MONOTONIC, in nanoseconds. */
+struct msg_committed {
+	uint64_t seq;
+	uint64_t begun_ns;    /* all of it was read */
+	uint64_t switched_ns; /* the last ring is the program's */
+	uint64_t proven_ns;   /* the last service was tried */
+	uint32_t services;    /* that were to be set */
+	uint32_t changed;     /* ... and go by another ring or number now */
+	uint32_t written;     /* rings written for that; the others were there */
+	uint32_t computed;    /* runs of Maglev for these */
 };
 
 struct msg_vip {

@@ -286,7 +286,7 @@ static void test_odd_frames_do_no_harm(void **state _unused_)
 	struct core_fx *fx = core_fx_new();
 	struct msg_svc_result res = {.port = 80, .protocol = 6, .state = MSG_SVC_PROVEN};
 	struct msg_hc_result hc = {.id = 4711, .state = MSG_HC_UP};
-	struct msg_batch batch = {.seq = 99};
+	struct msg_committed batch = {.seq = 99};
 
 	core_maps_frame(fx->core, MSG_MAPS_SVC_RESULT, &res, sizeof(res), fx->now);
 	core_maps_frame(fx->core, MSG_MAPS_SVC_RESULT, &res, 3, fx->now);

@@ -84,10 +84,12 @@ static void maps_frame(struct ipc *ch, uint16_t type, const void *data, size_t l
 	} else if (type == MSG_MAPS_VIP_DEL) {
 		fx->vip_dels++;
 	} else if (type == MSG_MAPS_COMMIT) {
+		const struct msg_committed done = {.seq = ((const struct msg_batch *)data)->seq};
+
 		for (unsigned int i = 0; i < fx->n_pending; i++)
 			ipc_send(ch, MSG_MAPS_SVC_RESULT, &fx->pending[i], sizeof(fx->pending[i]));
 		fx->n_pending = 0;
-		ipc_send(ch, MSG_MAPS_COMMITTED, data, sizeof(struct msg_batch));
+		ipc_send(ch, MSG_MAPS_COMMITTED, &done, sizeof(done));
 		fx->batches++;
 	} else if (type == MSG_MAPS_STATS_GET && !fx->mute_stats) {
 		struct msg_stats_reason r = {.name = "tx", .packets = 77};

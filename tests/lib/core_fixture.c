@@ -317,15 +317,17 @@ void core_fx_run(struct core_fx *fx)
 
 void core_fx_answer(struct core_fx *fx)
 {
-	struct msg_batch batch = {.seq = fx->batch};
+	struct msg_committed done = {.seq = fx->batch, .services = (uint32_t)fx->n_pending};
 
 	assert_true(fx->has_batch);
 	fx->has_batch = false;
+	/* It takes its time, so that the next batch can go when this one is done. */
+	fx->now += CORE_GATHER_MS * CORE_MS;
 	for (size_t i = 0; i < fx->n_pending; i++)
 		core_maps_frame(fx->core, MSG_MAPS_SVC_RESULT, &fx->pending[i],
 				sizeof(fx->pending[i]), fx->now);
 	fx->n_pending = 0;
-	core_maps_frame(fx->core, MSG_MAPS_COMMITTED, &batch, sizeof(batch), fx->now);
+	core_maps_frame(fx->core, MSG_MAPS_COMMITTED, &done, sizeof(done), fx->now);
 }
 
 void core_fx_settle(struct core_fx *fx)

@@ -40,6 +40,7 @@ struct maps_host {
 
 	/* What came from the child since the last start or commit. */
 	bool ready, committed, closed;
+	struct msg_committed done; /* of the last commit */
 	struct msg_dataplane dataplane;
 	unsigned int n_dataplane;
 	size_t n_have;
