@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 
-from nsenv import AGENT, BUILD, Api, inside, kill_all, pids_in, run, wait_for
+from nsenv import AGENT, BUILD, Api, agent_config, inside, kill_all, pids_in, run, wait_for
 
 FIRST_VIP = ipaddress.ip_address("100.64.0.1")
 FIRST_BACKEND = ipaddress.ip_address("10.64.0.1")
@@ -56,32 +56,14 @@ class Node:
         inside(self.netns, "ip", "route", "add", "10.64.0.0/10", "via", ROUTER)
 
     def config(self):
-        with open(self.path("agent.conf"), "w", encoding="utf-8") as out:
-            out.write(
-                f"""
-[node]
-name = load
-state-dir = {self.path("state")}
-user =
-log-level = notice
-[scheduler]
-url = file:{self.path("vips.json")}
-[dataplane]
-interface = eth0
-bpf-dir = {self.path("bpf")}/nlb
-max-vips = {self.vips + self.spare}
-max-services = {(self.vips + self.spare) * self.ports}
-max-backends = {(self.vips + self.spare) * BACKENDS}
-ring-slots = {self.ring_slots}
-[nlbd]
-socket =
-[api]
-socket = {self.path("a.sock")}
-"""
-            )
-        os.mkdir(self.path("state"))
-        os.mkdir(self.path("bpf"))
-        run("mount", "-t", "bpf", "bpf", self.path("bpf"))
+        vips = self.vips + self.spare
+        sizes = {
+            "max-vips": vips,
+            "max-services": vips * self.ports,
+            "max-backends": vips * BACKENDS,
+            "ring-slots": self.ring_slots,
+        }
+        agent_config(self.dir, sizes, node={"log-level": "notice"})
 
     def vip(self, number):
         return str(FIRST_VIP + number)

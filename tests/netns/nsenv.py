@@ -61,6 +61,29 @@ def kill_all(netns):
             pass
 
 
+def agent_config(folder, dataplane, **more):
+    """
+    Writes folder/agent.conf for an agent without nlbd, whose scheduler is folder/vips.json and
+    whose API is folder/a.sock, and makes what it needs there: state/, and bpf/, a bpffs.
+    Sections are dicts of keys; dataplane is one, `more` are others, or more of the same.
+    """
+    sections = {
+        "node": {"name": "test", "state-dir": f"{folder}/state", "user": ""},
+        "scheduler": {"url": f"file:{folder}/vips.json"},
+        "dataplane": {"interface": "eth0", "bpf-dir": f"{folder}/bpf/nlb", **dataplane},
+        "nlbd": {"socket": ""},
+        "api": {"socket": f"{folder}/a.sock"},
+    }
+    for name, keys in more.items():
+        sections.setdefault(name, {}).update(keys)
+    with open(f"{folder}/agent.conf", "w", encoding="utf-8") as out:
+        for name, keys in sections.items():
+            out.write(f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()))
+    os.mkdir(f"{folder}/state")
+    os.mkdir(f"{folder}/bpf")
+    run("mount", "-t", "bpf", "bpf", f"{folder}/bpf")
+
+
 class Api(http.client.HTTPConnection):
     """The agent's local API, over its unix socket."""
 

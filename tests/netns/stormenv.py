@@ -13,7 +13,7 @@ import random
 import subprocess
 import threading
 
-from nsenv import AGENT, BUILD, Api, pids_in, run, wait_for
+from nsenv import AGENT, BUILD, Api, agent_config, pids_in, wait_for
 from trafficenv import Bed, address, hear, tell
 
 RINGWATCH = os.path.join(BUILD, "tests/netns/ringwatch")
@@ -100,35 +100,11 @@ class Storm(Bed):
     # ---- the node ----
 
     def config(self):
-        with open(self.path("agent.conf"), "w", encoding="utf-8") as out:
-            out.write(
-                f"""
-[node]
-name = storm
-state-dir = {self.path("state")}
-user =
-log-level = warning
-[scheduler]
-url = file:{self.path("vips.json")}
-[dataplane]
-interface = eth0
-bpf-dir = {self.path("bpf")}/nlb
-max-vips = 64
-max-services = 64
-max-backends = 64
-ring-slots = 65536
-hold-down-ms = 50
-[nlbd]
-socket =
-[api]
-socket = {self.path("a.sock")}
-[health]
-results-dir = {self.path("results")}
-"""
-            )
-        for name in ("state", "bpf", "results"):
-            os.mkdir(self.path(name))
-        run("mount", "-t", "bpf", "bpf", self.path("bpf"))
+        sizes = dict.fromkeys(("max-vips", "max-services", "max-backends"), 64)
+        dataplane = {**sizes, "ring-slots": 65536, "hold-down-ms": 50}
+        health = {"results-dir": self.path("results")}
+        agent_config(self.dir, dataplane, node={"log-level": "warning"}, health=health)
+        os.mkdir(self.path("results"))
         self.place()
 
     def supervise(self):
@@ -273,7 +249,8 @@ results-dir = {self.path("results")}
         """Starts the reader of the rings; True when it knows all services."""
         (layout,) = [d for d in os.listdir(self.path("bpf/nlb")) if d.startswith("v")]
         self.watcher = subprocess.Popen(
-            [RINGWATCH, self.path(f"bpf/nlb/{layout}")],
+            # It never pauses; the agent and the packets go first.
+            ["nice", "-n", "10", RINGWATCH, self.path(f"bpf/nlb/{layout}")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
