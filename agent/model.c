@@ -106,12 +106,18 @@ void model_health_done(struct model_health *h)
 	h->n_checks = 0;
 }
 
+void model_port_done(struct model_port *p)
+{
+	free(p->backends);
+	p->backends = NULL;
+	p->n_backends = 0;
+	model_health_done(&p->health);
+}
+
 void model_vip_done(struct model_vip *v)
 {
-	for (size_t i = 0; i < v->n_ports; i++) {
-		free(v->ports[i].backends);
-		model_health_done(&v->ports[i].health);
-	}
+	for (size_t i = 0; i < v->n_ports; i++)
+		model_port_done(&v->ports[i]);
 	free(v->ports);
 	v->ports = NULL;
 	v->n_ports = 0;
@@ -185,19 +191,21 @@ bool model_health_equal(const struct model_health *a, const struct model_health 
 	return true;
 }
 
+bool model_backend_equal(const struct model_backend *a, const struct model_backend *b)
+{
+	return addr_cmp(&a->addr, &b->addr) == 0 && a->weight == b->weight &&
+	       a->admin == b->admin && memcmp(a->quic_id, b->quic_id, sizeof(a->quic_id)) == 0;
+}
+
 static bool model_port_equal(const struct model_port *a, const struct model_port *b)
 {
 	if (a->protocol != b->protocol || a->port != b->port || a->ring_size != b->ring_size ||
 	    a->affinity != b->affinity || a->quic_len != b->quic_len ||
 	    a->quic_config != b->quic_config || a->n_backends != b->n_backends)
 		return false;
-	for (size_t i = 0; i < a->n_backends; i++) {
-		const struct model_backend *x = &a->backends[i], *y = &b->backends[i];
-
-		if (addr_cmp(&x->addr, &y->addr) != 0 || x->weight != y->weight ||
-		    x->admin != y->admin || memcmp(x->quic_id, y->quic_id, sizeof(x->quic_id)) != 0)
+	for (size_t i = 0; i < a->n_backends; i++)
+		if (!model_backend_equal(&a->backends[i], &b->backends[i]))
 			return false;
-	}
 	return model_health_equal(&a->health, &b->health);
 }
 
@@ -225,7 +233,7 @@ static int model_check_copy(const struct model_check *c, struct model_check *ret
 	return ret->method && ret->path && ret->host && ret->body && ret->sni ? 0 : -ENOMEM;
 }
 
-static int model_port_copy(const struct model_port *p, struct model_port *ret)
+int model_port_copy(const struct model_port *p, struct model_port *ret)
 {
 	*ret = *p;
 	ret->backends = calloc(MAX2(p->n_backends, (size_t)1), sizeof(*ret->backends));

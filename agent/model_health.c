@@ -36,8 +36,8 @@ static int parse_status(const char *text, struct model_check *c, struct jerr *er
 		if (from < 100 || to > 599 || from > to)
 			break;
 		if (c->n_status == MSG_HC_STATUS_RANGES)
-			return jget_fail(err, "status holds more than %d ranges",
-					 MSG_HC_STATUS_RANGES);
+			return jget_fail_at(err, "status", "status holds more than %d ranges",
+					    MSG_HC_STATUS_RANGES);
 		range = (struct msg_status_range){.from = (uint16_t)from, .to = (uint16_t)to};
 		c->status[c->n_status++] = range;
 		if (*p == '\0')
@@ -45,7 +45,7 @@ static int parse_status(const char *text, struct model_check *c, struct jerr *er
 		if (*p++ != ',')
 			break;
 	}
-	return jget_fail(err, "status must be codes or ranges like \"200-299,304\"");
+	return jget_fail_at(err, "status", "status must be codes or ranges like \"200-299,304\"");
 }
 
 static bool all_chars(const char *text, bool (*ok)(unsigned char c))
@@ -76,13 +76,14 @@ static int check_strings(const char *method, const char *path, const char *host,
 			 struct jerr *err)
 {
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-		return jget_fail(err, "method must be GET or HEAD");
+		return jget_fail_at(err, "method", "method must be GET or HEAD");
 	if (path[0] != '/' || !all_chars(path, is_target))
-		return jget_fail(err, "path must begin with / and hold no blanks");
+		return jget_fail_at(err, "path", "path must begin with / and hold no blanks");
 	if (!all_chars(host, is_host))
-		return jget_fail(err, "host must be a name or an address, perhaps with :port");
+		return jget_fail_at(err, "host",
+				    "host must be a name or an address, perhaps with :port");
 	if (!all_chars(sni, is_name))
-		return jget_fail(err, "sni must be a host name");
+		return jget_fail_at(err, "sni", "sni must be a host name");
 	return 0;
 }
 
@@ -90,6 +91,8 @@ static int check_parse(struct json_object *o, uint16_t port, struct model_check 
 		       struct jerr *err)
 {
 	static const char *const types[] = {"icmp", "tcp", "http", "https"};
+	static const char *const names[] = {"type",   "port", "method", "path", "host",
+					    "status", "body", "verify", "sni"};
 	const char *method = "GET", *path = "/", *host = "", *body = "", *sni = "";
 	const char *status = "200-299";
 	uint64_t check_port = port;
@@ -100,7 +103,9 @@ static int check_parse(struct json_object *o, uint16_t port, struct model_check 
 	c->verify = true;
 	r = jget_enum(o, "type", types, ARRAY_SIZE(types), &type, err);
 	if (r < 0 || type < 0)
-		return jget_fail(err, "a check lacks type");
+		return jget_fail_at(err, "type", "a check lacks type");
+	if (jget_known(o, names, ARRAY_SIZE(names), err) < 0)
+		return -EINVAL;
 	if (jget_u64(o, "port", 1, UINT16_MAX, &check_port, err) < 0 ||
 	    jget_str(o, "method", 16, &method, err) < 0 ||
 	    jget_str(o, "path", MODEL_STRING_MAX, &path, err) < 0 ||
@@ -115,8 +120,9 @@ static int check_parse(struct json_object *o, uint16_t port, struct model_check 
 	c->type = (enum msg_hc_type)type;
 	c->port = (uint16_t)check_port;
 	if (!c->port && c->type != MSG_HC_ICMP)
-		return jget_fail(err, "a %s check of an all-ports service must name its port",
-				 types[type]);
+		return jget_fail_at(err, "port",
+				    "a %s check of an all-ports service must name its port",
+				    types[type]);
 	/* What a type does not use is left at one value: equal probes are merged. */
 	if (c->type == MSG_HC_ICMP)
 		c->port = 0;
@@ -150,14 +156,16 @@ static int checks_parse(struct json_object *arr, uint16_t port, struct model_hea
 
 		h->n_checks = i + 1;
 		r = check_parse(json_object_array_get_idx(arr, i), port, &h->checks[i], err);
-		if (r < 0)
+		if (r < 0) {
+			jget_under(err, "checks", i);
 			return r;
+		}
 	}
 	qsort(h->checks, n, sizeof(*h->checks), model_check_cmp);
 	for (size_t i = 1; i < n; i++)
 		if (model_check_cmp(&h->checks[i - 1], &h->checks[i]) == 0)
-			return jget_fail(err, "the same %s check is listed twice",
-					 model_check_str(h->checks[i].type));
+			return jget_fail_at(err, "checks", "the same %s check is listed twice",
+					    model_check_str(h->checks[i].type));
 	return 0;
 }
 
@@ -165,13 +173,16 @@ int model_health_parse(struct json_object *o, uint16_t port, struct model_health
 		       struct jerr *err)
 {
 	static const char *const policies[] = {"all", "any"};
+	static const char *const names[] = {"policy", "interval_ms", "timeout_ms",
+					    "rise",   "fall",	     "checks"};
 	uint64_t interval = MODEL_INTERVAL_DEFAULT, timeout = 0;
 	uint64_t rise = MODEL_RISE_DEFAULT, fall = MODEL_FALL_DEFAULT;
 	struct json_object *checks = NULL;
 	int policy = MODEL_POLICY_ALL;
 
 	if (o &&
-	    (jget_enum(o, "policy", policies, ARRAY_SIZE(policies), &policy, err) < 0 ||
+	    (jget_known(o, names, ARRAY_SIZE(names), err) < 0 ||
+	     jget_enum(o, "policy", policies, ARRAY_SIZE(policies), &policy, err) < 0 ||
 	     jget_u64(o, "interval_ms", MODEL_INTERVAL_MIN, MODEL_INTERVAL_MAX, &interval, err) <
 		     0 ||
 	     jget_u64(o, "timeout_ms", MODEL_TIMEOUT_MIN, MODEL_INTERVAL_MAX, &timeout, err) < 0 ||
@@ -182,7 +193,7 @@ int model_health_parse(struct json_object *o, uint16_t port, struct model_health
 	if (!timeout)
 		timeout = MIN2((uint64_t)MODEL_TIMEOUT_DEFAULT, interval);
 	if (timeout > interval)
-		return jget_fail(err, "timeout_ms must not be above interval_ms");
+		return jget_fail_at(err, "timeout_ms", "timeout_ms must not be above interval_ms");
 	h->policy = (enum model_policy)policy;
 	h->interval_ms = (uint32_t)interval;
 	h->timeout_ms = (uint32_t)timeout;

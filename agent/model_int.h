@@ -7,6 +7,7 @@
 
 #include "jget.h"
 #include "model.h"
+#include "model_edit.h"
 
 #define MODEL_INTERVAL_MIN     100u
 #define MODEL_INTERVAL_MAX     3600000u
@@ -29,12 +30,12 @@
  * (err has the reason) or -ENOMEM. What was allocated is left in the struct
  * for the _done function, on failure too.
  */
-int model_port_parse(struct json_object *o, const struct model_vip *v, struct model_port *p,
-		     struct jerr *err);
 int model_health_parse(struct json_object *o, uint16_t port, struct model_health *h,
 		       struct jerr *err);
 
 void model_health_done(struct model_health *h);
+void model_port_done(struct model_port *p);
+int model_port_copy(const struct model_port *p, struct model_port *ret);
 
 /*
  * Refuses VIPs of m until its prefixes, by family, have at most

@@ -26,7 +26,7 @@ static int vip_parse(struct json_object *o, struct model_vip *v, struct jerr *er
 	int r;
 
 	if (!addr_is_host(&v->addr) || addr_is_loopback(&v->addr))
-		return jget_fail(err, "the address cannot be one of a service");
+		return jget_fail_at(err, "address", "the address cannot be one of a service");
 	if (jget_u64(o, "desired_revision", 0, UINT64_MAX, &v->desired_revision, err) < 0 ||
 	    jget_u64(o, "synced_revision", 0, UINT64_MAX, &v->synced_revision, err) < 0 ||
 	    jget_bool(o, "deletion", &v->deletion, err) < 0 ||
@@ -38,23 +38,25 @@ static int vip_parse(struct json_object *o, struct model_vip *v, struct jerr *er
 	v->pass_unknown = unknown == 1;
 	n = ports ? json_object_array_length(ports) : 0;
 	if (!n && !v->deletion)
-		return jget_fail(err, "ports is missing or empty");
+		return jget_fail_at(err, "ports", "ports is missing or empty");
 	v->ports = calloc(MAX2(n, (size_t)1), sizeof(*v->ports));
 	if (!v->ports)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		v->n_ports = i + 1;
 		r = model_port_parse(json_object_array_get_idx(ports, i), v, &v->ports[i], err);
-		if (r < 0)
+		if (r < 0) {
+			jget_under(err, "ports", i);
 			return r;
+		}
 	}
 	if (n)
 		qsort(v->ports, n, sizeof(*v->ports), model_port_cmp);
 	for (size_t i = 1; i < n; i++)
 		if (model_port_cmp(&v->ports[i - 1], &v->ports[i]) == 0)
-			return jget_fail(err, "%s/%u is listed twice",
-					 model_protocol_str(v->ports[i].protocol),
-					 v->ports[i].port);
+			return jget_fail_at(err, "ports", "%s/%u is listed twice",
+					    model_protocol_str(v->ports[i].protocol),
+					    v->ports[i].port);
 	return 0;
 }
 
@@ -80,7 +82,8 @@ static int prefix_parse(const char *text, struct model_refusal *ref, struct mode
 	cut_text(ref->address, sizeof(ref->address), text);
 	snprintf(host, sizeof(host), "%.*s", (int)MIN2(len, sizeof(host) - 1), text);
 	if (addr_parse(host, &ref->addr) < 0)
-		return jget_fail(err, "address: not an IPv4 or IPv6 address or prefix");
+		return jget_fail_at(err, "address",
+				    "address: not an IPv4 or IPv6 address or prefix");
 	ref->known = true;
 	v->addr = ref->addr;
 	v->plen = ADDR_PLEN_HOST;
@@ -89,10 +92,12 @@ static int prefix_parse(const char *text, struct model_refusal *ref, struct mode
 	v4 = addr_is_v4(&v->addr);
 	if (addr_plen_parse(text + len + 1, &v->addr, &v->plen) < 0 ||
 	    v->plen < (v4 ? MODEL_PLEN4_MIN : MODEL_PLEN6_MIN))
-		return jget_fail(err, "address: the length of a prefix must be from %s",
-				 v4 ? "8 to 32" : "16 to 128");
+		return jget_fail_at(err, "address",
+				    "address: the length of a prefix must be from %s",
+				    v4 ? "8 to 32" : "16 to 128");
 	if (!addr_is_prefix(&v->addr, v->plen))
-		return jget_fail(err, "address: bits are set beyond the length of the prefix");
+		return jget_fail_at(err, "address",
+				    "address: bits are set beyond the length of the prefix");
 	return 0;
 }
 
@@ -142,6 +147,32 @@ static int element_parse(struct json_object *o, struct model *m, struct addr *re
 	jget_u64(o, "desired_revision", 0, UINT64_MAX, &ref->desired_revision, NULL);
 	m->n_refusals++;
 	return -EINVAL;
+}
+
+int model_vip_parse(struct json_object *o, struct model_vip *ret, struct jerr *err)
+{
+	static const char *const names[] = {"id", "address", "tag", "unknown", "ports"};
+	const char *id = "", *address = NULL;
+	struct model_refusal ref = {};
+	struct model_vip v = {};
+	int r;
+
+	if (jget_known(o, names, ARRAY_SIZE(names), err) < 0 ||
+	    jget_str(o, "address", 1024, &address, err) < 0 ||
+	    jget_str(o, "id", MODEL_ID_LEN - 1, &id, err) < 0)
+		return -EINVAL;
+	if (!address)
+		return jget_fail_at(err, "address", "address is missing");
+	if (prefix_parse(address, &ref, &v, err) < 0)
+		return -EINVAL;
+	cut_text(v.id, sizeof(v.id), id);
+	r = vip_parse(o, &v, err);
+	if (r < 0) {
+		model_vip_done(&v);
+		return r;
+	}
+	*ret = v;
+	return 0;
 }
 
 static int addr_qsort_cmp(const void *a, const void *b)

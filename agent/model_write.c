@@ -6,7 +6,7 @@
  */
 #include <stdio.h>
 
-#include "model.h"
+#include "model_int.h"
 
 static void write_status(const struct model_check *c, struct jput b)
 {
@@ -51,10 +51,21 @@ static void write_health(const struct model_health *h, struct jput b)
 		write_check(&h->checks[i], jput_object(checks, NULL));
 }
 
-static void write_port(const struct model_port *p, struct jput b)
+void model_backend_write(const struct model_backend *be, uint8_t quic_len, struct jput b)
 {
-	struct jput backends, quic;
 	char id[MODEL_QUIC_ID_STRLEN];
+
+	jput_addr(b, "address", &be->addr);
+	jput_u64(b, "weight", be->weight);
+	jput_str(b, "admin", model_admin_str(be->admin));
+	if (model_quic_id_str(be, quic_len, id)[0])
+		jput_str(b, "quic_id", id);
+}
+
+void model_port_write(const struct model_port *p, const struct model_backend *backends,
+		      struct jput b)
+{
+	struct jput all, quic;
 
 	jput_str(b, "protocol", model_protocol_str(p->protocol));
 	jput_u64(b, "port", p->port);
@@ -65,33 +76,33 @@ static void write_port(const struct model_port *p, struct jput b)
 		jput_u64(quic, "config_id", p->quic_config);
 		jput_u64(quic, "server_id_length", p->quic_len);
 	}
-	backends = jput_array(b, "backends");
-	for (size_t i = 0; i < p->n_backends; i++) {
-		struct jput be = jput_object(backends, NULL);
-
-		jput_addr(be, "address", &p->backends[i].addr);
-		jput_u64(be, "weight", p->backends[i].weight);
-		jput_str(be, "admin", model_admin_str(p->backends[i].admin));
-		if (model_quic_id_str(&p->backends[i], p->quic_len, id)[0])
-			jput_str(be, "quic_id", id);
-	}
+	if (!backends)
+		backends = p->backends;
+	all = jput_array(b, "backends");
+	for (size_t i = 0; i < p->n_backends; i++)
+		model_backend_write(&backends[i], p->quic_len, jput_object(all, NULL));
 	write_health(&p->health, jput_object(b, "health"));
+}
+
+void model_vip_write_own(const struct model_vip *v, struct jput b)
+{
+	jput_str(b, "id", v->id);
+	jput_prefix(b, "address", &v->addr, v->plen);
+	jput_u64(b, "tag", v->tag);
+	jput_str(b, "unknown", model_unknown_str(v->pass_unknown));
 }
 
 static void write_vip(const struct model_vip *v, struct jput b)
 {
 	struct jput ports;
 
-	jput_str(b, "id", v->id);
-	jput_prefix(b, "address", &v->addr, v->plen);
+	model_vip_write_own(v, b);
 	jput_u64(b, "desired_revision", v->desired_revision);
 	jput_u64(b, "synced_revision", v->synced_revision);
 	jput_bool(b, "deletion", v->deletion);
-	jput_u64(b, "tag", v->tag);
-	jput_str(b, "unknown", model_unknown_str(v->pass_unknown));
 	ports = jput_array(b, "ports");
 	for (size_t i = 0; i < v->n_ports; i++)
-		write_port(&v->ports[i], jput_object(ports, NULL));
+		model_port_write(&v->ports[i], NULL, jput_object(ports, NULL));
 }
 
 void model_write(const struct model *m, struct jput b)
