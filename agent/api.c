@@ -59,7 +59,7 @@ static enum MHD_Result answer(struct api_call *call)
 	enum MHD_Result ok;
 	char allow[64] = "";
 	size_t len = 0;
-	char *text = jput_text(&req->out, &len);
+	char *text = req->status == 304 ? strdup("") : jput_text(&req->out, &len);
 
 	if (!text) {
 		api_error(req, 500, NULL, "out of memory");
@@ -72,6 +72,8 @@ static enum MHD_Result answer(struct api_call *call)
 		return MHD_NO;
 	}
 	MHD_add_response_header(resp, "Content-Type", "application/json");
+	if (req->etag[0] && req->status < 400)
+		MHD_add_response_header(resp, "ETag", req->etag);
 	for (unsigned int m = 0; m < API_METHODS; m++)
 		if (req->allow & 1u << m)
 			snprintf(allow + strlen(allow), sizeof(allow) - strlen(allow), "%s%s",
@@ -235,6 +237,11 @@ static enum MHD_Result on_arg(void *user, enum MHD_ValueKind kind _unused_, cons
 	return MHD_YES;
 }
 
+static const char *header(struct api_call *call, const char *name)
+{
+	return MHD_lookup_connection_value(call->conn, MHD_HEADER_KIND, name);
+}
+
 static enum MHD_Result run_call(struct api_call *call, const char *url, const char *method)
 {
 	_cleanup_free_ char *path = strdup(url);
@@ -247,6 +254,9 @@ static enum MHD_Result run_call(struct api_call *call, const char *url, const ch
 	if (!path)
 		return MHD_NO;
 	req->method = method_parse(method);
+	req->if_match = header(call, MHD_HTTP_HEADER_IF_MATCH);
+	req->if_none_match = header(call, MHD_HTTP_HEADER_IF_NONE_MATCH);
+	req->content_type = header(call, MHD_HTTP_HEADER_CONTENT_TYPE);
 	if (call->too_long) {
 		api_error(req, 413, NULL, "the body is longer than %zu bytes", call->body_max);
 	} else if (!sbuf_ok(&call->body)) {
@@ -278,8 +288,7 @@ static struct api_call *call_new(struct api *a, struct MHD_Connection *conn)
 /* By its Content-Length: then it need not be read. */
 static bool announces_too_much(struct api_call *call)
 {
-	const char *text = MHD_lookup_connection_value(call->conn, MHD_HEADER_KIND,
-						       MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *text = header(call, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
 	/* The server has checked that it is a number. */
 	call->too_long = text && strtoull(text, NULL, 10) > call->body_max;

@@ -8,7 +8,6 @@
  *
  * What one request brings is one batch for the maps child.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "api_change.h"
@@ -58,6 +57,8 @@ static unsigned int read_service(struct api_request *req, struct json_object *o,
 	if (read_key(o, &vip, &protocol, &port, backends, err) < 0)
 		return 400;
 	v = core_vip_find(c, &vip);
+	if (v && v->owner == CORE_OWNER_LOCAL && !core_vip_is_local(v))
+		v = NULL;
 	p = v ? core_port_find(v, protocol, port) : NULL;
 	if (!p) {
 		jget_fail_at(err, v ? "port" : "vip",
@@ -76,7 +77,6 @@ static unsigned int read_service(struct api_request *req, struct json_object *o,
 static int read_services(struct api_changes *cs, struct json_object *services)
 {
 	struct api_err err;
-	char where[32];
 	size_t n = json_object_array_length(services);
 
 	api_err_init(&err);
@@ -86,13 +86,12 @@ static int read_services(struct api_changes *cs, struct json_object *services)
 		unsigned int status = read_service(cs->req, json_object_array_get_idx(services, i),
 						   &p, &backends, &err.j);
 
-		snprintf(where, sizeof(where), "services[%zu]", i);
 		if (status) {
-			jget_under_object(&err.j, where);
+			jget_under(&err.j, "services", i);
 			api_refuse(cs->req, status, &err);
 			return -EINVAL;
 		}
-		if (api_changes_read(cs, p, backends, where) < 0)
+		if (api_changes_read(cs, p, backends, i) < 0)
 			return -EINVAL;
 	}
 	return 0;
@@ -129,7 +128,7 @@ enum api_result api_post_backends(struct api_request *req)
 	if (!services)
 		return api_error(req, 400, "services", "services is missing");
 	core_mark_next(req->parent->core);
-	if (read_services(&cs, services) == 0) {
+	if (read_services(&cs, services) == 0 && api_changes_check(&cs) == 0) {
 		r = api_changes_make(&cs);
 		result = r < 0 ? api_error(req, 500, NULL, "%s", strerror(-r))
 			       : answer(req, json_object_array_length(services), &cs);

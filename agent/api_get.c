@@ -99,6 +99,7 @@ static void write_vip(const struct core_vip *v, bool backends, struct jput b)
 
 	jput_prefix(b, "address", &v->conf.addr, v->conf.plen);
 	jput_str(b, "id", v->conf.id);
+	jput_str(b, "owner", core_owner_str(v->owner));
 	jput_u64(b, "revision", v->conf.desired_revision);
 	jput_u64(b, "tag", v->conf.tag);
 	jput_str(b, "unknown", model_unknown_str(v->conf.pass_unknown));
@@ -145,12 +146,18 @@ enum api_result api_get_vips(struct api_request *req)
 
 enum api_result api_get_vip(struct api_request *req)
 {
+	if (api_wants_config(req))
+		return api_config_view(req);
+	api_etag_set(req);
 	write_vip(req->vip, true, jput_begin(&req->out));
 	return API_DONE;
 }
 
 enum api_result api_get_port(struct api_request *req)
 {
+	if (api_wants_config(req))
+		return api_config_view(req);
+	api_etag_set(req);
 	write_port(req->port, true, jput_begin(&req->out));
 	return API_DONE;
 }
@@ -163,6 +170,9 @@ enum api_result api_get_backends(struct api_request *req)
 
 enum api_result api_get_backend(struct api_request *req)
 {
+	if (api_wants_config(req))
+		return api_config_view(req);
+	api_etag_set(req);
 	write_backend(req->backend, jput_begin(&req->out));
 	return API_DONE;
 }
@@ -171,13 +181,14 @@ enum api_result api_get_backend(struct api_request *req)
 
 struct counts {
 	uint32_t phases[CORE_DELETED + 1];
-	uint32_t ready, installed;
+	uint32_t ready, installed, local;
 };
 
 static void count_vip(const struct core_vip *v, struct counts *n)
 {
 	n->phases[v->phase]++;
 	n->ready += v->phase == CORE_WANTED && v->ready;
+	n->local += core_vip_is_local(v);
 	n->installed += v->phase == CORE_WANTED && v->route == CORE_ROUTE_INSTALLED;
 }
 
@@ -188,6 +199,8 @@ static void write_scheduler(struct parent *p, struct jput b)
 
 	if (p->sched)
 		scheduler_info_get(p->sched, &info);
+	else if (p->cfg->sched_none)
+		info.ok = true;
 	jput_str(b, "url", p->cfg->sched_url);
 	jput_bool(b, "ok", info.ok);
 	if (!info.ok)
@@ -209,14 +222,30 @@ static void write_scheduler(struct parent *p, struct jput b)
 	}
 }
 
-static void write_refusals(const struct model *m, struct jput b)
+static void write_refusal(const char *id, const char *address, const char *reason, struct jput b)
 {
-	for (size_t i = 0; m && i < m->n_refusals; i++) {
-		struct jput refusal = jput_object(b, NULL);
+	b = jput_object(b, NULL);
+	jput_str(b, "id", id);
+	jput_str(b, "address", address);
+	jput_str(b, "reason", reason);
+}
 
-		jput_str(refusal, "id", m->refusals[i].id);
-		jput_str(refusal, "address", m->refusals[i].address);
-		jput_str(refusal, "reason", m->refusals[i].reason);
+static void write_refusals(const struct core *c, struct jput b)
+{
+	const struct model *m = c->model;
+
+	for (size_t i = 0; m && i < m->n_refusals; i++)
+		write_refusal(m->refusals[i].id, m->refusals[i].address, m->refusals[i].reason, b);
+	/* What the scheduler wants and is local here. */
+	for (const struct core_vip *v = c->vips; v; v = v->hh.next) {
+		const struct model_vip *want = m && v->in_model && core_vip_is_local(v)
+						       ? model_find(m, &v->conf.addr)
+						       : NULL;
+		char address[ADDR_STRLEN];
+
+		if (want && !want->deletion && !v->refusal)
+			write_refusal(want->id, addr_prefix_str(&want->addr, want->plen, address),
+				      CORE_LOCAL_REASON, b);
 	}
 }
 
@@ -271,6 +300,7 @@ static void write_counts(const struct core *c, struct jput vips, struct jput bac
 	jput_u64(vips, "wanted", n.phases[CORE_WANTED]);
 	jput_u64(vips, "ready", n.ready);
 	jput_u64(vips, "announced", n.installed);
+	jput_u64(vips, "local", n.local);
 	jput_u64(vips, "leaving",
 		 n.phases[CORE_WITHDRAWING] + n.phases[CORE_HOLD_DOWN] + n.phases[CORE_DELETING]);
 	jput_u64(backends, "enabled", c->n_enabled);
@@ -292,7 +322,7 @@ enum api_result api_get_status(struct api_request *req)
 	write_counts(p->core, vips, jput_object(b, "backends"));
 	if (p->results)
 		write_results(p, jput_object(b, "results"));
-	write_refusals(p->core->model, jput_array(b, "refused"));
+	write_refusals(p->core, jput_array(b, "refused"));
 	return API_DONE;
 }
 

@@ -32,7 +32,9 @@ enum api_result {
 	API_WAIT,  /* when api_resume() is called; it can be called off by req->cancel */
 };
 
-#define API_ARGS_MAX 8
+#define API_ARGS_MAX	8
+#define API_ETAG_BYTES	16
+#define API_ETAG_STRLEN (2 * API_ETAG_BYTES + 3)
 
 /* NAME=VALUE behind the path's question mark. */
 struct api_arg {
@@ -46,10 +48,15 @@ struct api_request {
 	size_t body_len;
 	struct api_arg args[API_ARGS_MAX];
 	size_t n_args;
+	const char *if_match, *if_none_match, *content_type; /* headers; NULL: none */
 
 	/* Filled by api_route(). */
 	const char *parts[API_PARTS_MAX]; /* of the path */
 	size_t n_parts;
+	struct addr vip_addr, backend_addr;
+	uint16_t port_no;
+	uint8_t protocol;
+	/* What the path names; for PUT and DELETE the last of it may be missing: NULL. */
 	struct core_vip *vip;
 	struct core_port *port;
 	struct core_backend *backend;
@@ -57,6 +64,7 @@ struct api_request {
 	unsigned int status;
 	unsigned int allow; /* bits 1 << enum api_method, for 405 */
 	struct jput_doc out;
+	char etag[API_ETAG_STRLEN]; /* "": none */
 
 	/* API_WAIT: nobody may call api_resume() any more. */
 	void (*cancel)(struct api_request *req);
@@ -106,8 +114,39 @@ enum api_result api_get_port(struct api_request *req);
 enum api_result api_get_backends(struct api_request *req);
 enum api_result api_get_backend(struct api_request *req);
 
+/* api_config.c: the configuration of what the path names (backend, else port, else VIP) */
+void api_config_write(const struct api_request *req, struct jput b);
+struct json_object *api_config_get(const struct api_request *req); /* NULL: no memory */
+void api_etag_set(struct api_request *req);
+enum api_result api_config_view(struct api_request *req);
+bool api_wants_config(const struct api_request *req); /* ?view=config */
+/* If-Match and If-None-Match of a change. 0, or -EINVAL after a 412. */
+int api_precondition(struct api_request *req, bool there);
+
+/* api_vip.c */
+enum api_result api_put_vip(struct api_request *req);
+enum api_result api_patch_vip(struct api_request *req);
+enum api_result api_delete_vip(struct api_request *req);
+enum api_result api_put_port(struct api_request *req);
+enum api_result api_patch_port(struct api_request *req);
+enum api_result api_delete_port(struct api_request *req);
+/* 0, or -EEXIST after a 409: somebody else's; must: one that is nobody's is not enough. */
+int api_local_only(struct api_request *req, const char *field, bool must);
+/* Checks and makes it. The result for the handler to return. */
+enum api_result api_local_put(struct api_request *req, const struct model_vip *conf);
+/* Answers, with the new entity tag, and api_changed(). */
+enum api_result api_put_done(struct api_request *req, bool created, bool changed);
+enum api_result api_delete_done(struct api_request *req, bool changed);
+/* Each 0, or -EINVAL after an answer. */
+int api_same_address(struct api_request *req, struct json_object *o, const struct addr *want);
+int api_merged_body(struct api_request *req, struct json_object **ret); /* PATCH: RFC 7396 */
+int api_edit_begin(struct api_request *req, struct model_vip *ret);
+/* RFC 7396; `into` may be changed. A new reference. */
+struct json_object *api_merge(struct json_object *into, struct json_object *patch);
+
 /* api_backend.c */
 enum api_result api_put_backend(struct api_request *req);
+enum api_result api_patch_backend(struct api_request *req);
 enum api_result api_delete_backend(struct api_request *req);
 enum api_result api_patch_backends(struct api_request *req);
 enum api_result api_post_accept(struct api_request *req);

@@ -231,12 +231,15 @@ static int set_url(struct config_reader *rd, const struct config_key *k, const c
 {
 	static const char *const schemes[] = {"file:/", "unix:/", "http://", "https://"};
 
+	rd->cfg.sched_none = strcmp(value, "none") == 0;
+	if (rd->cfg.sched_none)
+		return set_text(rd, k, value);
 	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
 		if (strncmp(value, schemes[i], strlen(schemes[i])) == 0 &&
 		    value[strlen(schemes[i])] != '\0')
 			return set_text(rd, k, value);
 	return complain(rd, rd->line,
-			"url must be file:/PATH, unix:/PATH, http://HOST or https://HOST");
+			"url must be file:/PATH, unix:/PATH, http://HOST or https://HOST, or none");
 }
 
 static int set_key(struct config_reader *rd, const struct config_key *k, const char *value)

@@ -32,7 +32,8 @@ struct config {
 	int log_level;			 /* log-level; default info */
 
 	/* [scheduler] */
-	char sched_url[CONFIG_PATH_LEN]; /* url: file: unix: http: https: */
+	char sched_url[CONFIG_PATH_LEN]; /* url: file: unix: http: https:, or none */
+	bool sched_none;		 /* ... there is no scheduler */
 	char sched_ca[CONFIG_PATH_LEN];	 /* ca, cert, key: PEM files, "" = none */
 	char sched_cert[CONFIG_PATH_LEN];
 	char sched_key[CONFIG_PATH_LEN];

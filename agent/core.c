@@ -97,7 +97,7 @@ void core_mark_next(struct core *c)
 
 bool core_is_unsaved(const struct core *c)
 {
-	return c->overrides_dirty;
+	return c->overrides_dirty || c->local_dirty;
 }
 
 int core_new(const struct config *cfg, const struct core_ops *ops, void *user, struct core **ret)
@@ -147,7 +147,7 @@ static bool removes_too_many(struct core *c, const struct model *m)
 	for (const struct core_vip *v = c->vips; v; v = v->hh.next) {
 		const struct model_vip *want;
 
-		if (v->phase != CORE_WANTED)
+		if (v->phase != CORE_WANTED || v->owner == CORE_OWNER_LOCAL)
 			continue;
 		have++;
 		want = model_find(m, &v->conf.addr);
@@ -160,7 +160,7 @@ static bool removes_too_many(struct core *c, const struct model *m)
 	       (uint64_t)removed * 100 > (uint64_t)c->cfg->max_remove_percent * have;
 }
 
-static int apply_vip(struct core *c, const struct model_vip *want)
+int core_vip_want(struct core *c, const struct model_vip *want)
 {
 	struct core_vip *v = core_vip_find(c, &want->addr);
 	int r;
@@ -173,6 +173,8 @@ static int apply_vip(struct core *c, const struct model_vip *want)
 	v->seen = c->serial;
 	v->in_model = true;
 	v->refusal = NULL;
+	if (core_vip_is_local(v))
+		return 0;
 	if (v->conf.desired_revision != want->desired_revision ||
 	    strcmp(v->conf.id, want->id) != 0) {
 		v->told_dirty = true;
@@ -189,8 +191,9 @@ static int apply_vip(struct core *c, const struct model_vip *want)
 	}
 	if (v->phase != CORE_WANTED)
 		core_revive(v);
-	if (v->configured && model_vip_equal(&v->conf, want))
+	if (v->owner == CORE_OWNER_SCHEDULER && v->configured && model_vip_equal(&v->conf, want))
 		return 0;
+	v->owner = CORE_OWNER_SCHEDULER;
 	return core_vip_configure(v, want);
 }
 
@@ -201,7 +204,7 @@ static void apply_absences(struct core *c)
 			continue;
 		v->in_model = false;
 		v->refusal = NULL;
-		if (v->phase == CORE_WANTED)
+		if (v->phase == CORE_WANTED && v->owner != CORE_OWNER_LOCAL)
 			core_withdraw(v);
 	}
 }
@@ -220,15 +223,31 @@ static void note_refusals(struct core *c, const struct model *m)
 	}
 }
 
-static int apply(struct core *c, struct model *m)
+void core_sync_wait(struct core *c)
 {
 	uint64_t first_by = 0;
+
+	if (c->sync_ok)
+		return;
+	/* The first one after the start: how long may its first round take? */
+	for (struct core_vip *v = c->vips; v; v = v->hh.next)
+		for (size_t j = 0; v->configured && j < v->n_ports; j++)
+			if (v->ports[j].run.adopted)
+				first_by = MAX2(first_by, v->ports[j].run.first_by);
+	first_by = MAX2(first_by, c->now) + CORE_MAPS_SLACK_MS * CORE_MS;
+	c->sync_by = MAX2(c->sync_by, first_by);
+	c->due_ns = MIN2(c->due_ns, c->sync_by);
+}
+
+static int apply(struct core *c, struct model *m)
+{
+	bool first = !c->model;
 	int r;
 
 	c->ops->accepted(c->user, m);
 	c->serial++;
 	for (size_t i = 0; i < m->n_vips; i++) {
-		r = apply_vip(c, &m->vips[i]);
+		r = core_vip_want(c, &m->vips[i]);
 		if (r < 0) {
 			model_free(m);
 			return r;
@@ -240,18 +259,8 @@ static int apply(struct core *c, struct model *m)
 	c->model = m;
 	core_overrides_prune(c);
 	c->report_dirty = true;
-	if (c->sync_ok || c->sync_by)
-		return CORE_ACCEPTED;
-	/* The first one after the start: how long may its first round take? */
-	for (size_t i = 0; i < m->n_vips; i++) {
-		struct core_vip *v = core_vip_find(c, &m->vips[i].addr);
-
-		for (size_t j = 0; v && j < v->n_ports; j++)
-			if (v->ports[j].run.adopted)
-				first_by = MAX2(first_by, v->ports[j].run.first_by);
-	}
-	c->sync_by = MAX2(first_by, c->now) + CORE_MAPS_SLACK_MS * CORE_MS;
-	c->due_ns = MIN2(c->due_ns, c->sync_by);
+	if (first)
+		core_sync_wait(c);
 	return CORE_ACCEPTED;
 }
 
@@ -294,17 +303,34 @@ static bool model_equal(const struct model *a, const struct model *b)
 	return true;
 }
 
+/* The prefixes of local VIPs and the list's share the data plane's lengths. */
+static int limit_prefixes(struct core *c, struct model *m)
+{
+	struct model_lengths taken = {};
+	bool any = false;
+
+	for (const struct core_vip *v = c->vips; v; v = v->hh.next) {
+		if (!core_vip_is_local(v) || v->conf.plen == ADDR_PLEN_HOST)
+			continue;
+		model_lengths_take(&taken, &v->conf.addr, v->conf.plen);
+		any = true;
+	}
+	return any ? model_limit_prefixes(m, c->model, &taken) : 0;
+}
+
 int core_model(struct core *c, struct model *m, uint64_t now_ns)
 {
 	int r;
 
 	c->now = now_ns;
+	r = c->model ? model_keep_refused(m, c->model) : 0;
+	if (r == 0)
+		r = limit_prefixes(c, m);
+	if (r < 0) {
+		model_free(m);
+		return r;
+	}
 	if (c->model) {
-		r = model_keep_refused(m, c->model);
-		if (r < 0) {
-			model_free(m);
-			return r;
-		}
 		if (m->revision && m->revision < c->model->revision)
 			return hold(c, m, CORE_OLDER);
 	}

@@ -37,6 +37,8 @@ struct core_ops {
 	/* A verdict (core_verdicts_write()) or an override has changed. */
 	void (*verdicts)(void *user);
 	void (*overrides)(void *user);
+	/* Local VIPs (core_local_write()) have changed. */
+	void (*local)(void *user);
 };
 
 int core_new(const struct config *cfg, const struct core_ops *ops, void *user, struct core **ret);
@@ -105,6 +107,45 @@ struct core_key {
 /* Overrides the scheduler's "admin" of one backend. 0, -ENOENT or -ENOMEM. */
 int core_override_set(struct core *c, const struct core_key *key, enum model_admin admin);
 int core_override_clear(struct core *c, const struct core_key *key);
+
+/* ---- local VIPs: configured on this node, besides the scheduler's (core_local.c) ---- */
+
+/* What a request with several changes has asked for so far. */
+struct core_local_room {
+	struct model_lengths lengths;
+	size_t vips, services, backends;
+	bool begun;
+};
+
+/*
+ * May this be a local VIP? 0; -EEXIST (the scheduler has it), -ENOSPC (there is no room, in
+ * the maps or for its prefix), with the reason in words. *room is zeroed before the first
+ * VIP of a request, and handed in again with the next.
+ */
+int core_local_check(struct core *c, const struct model_vip *conf, struct core_local_room *room,
+		     char *err, size_t err_len);
+
+enum core_local {
+	CORE_LOCAL_UNCHANGED, /* it is so already; nothing is touched */
+	CORE_LOCAL_REPLACED,
+	CORE_LOCAL_CREATED,
+};
+
+/*
+ * Configures one local VIP, which was checked; conf is copied. Returns enum core_local, or
+ * -ENOMEM, and what there was stays. A scheduler's VIP of that address that comes later is
+ * refused for as long as the local one is there.
+ */
+int core_local_put(struct core *c, const struct model_vip *conf, uint64_t now_ns);
+
+/* Withdraws it, or hands it over to the scheduler if that has it too. 0, or -ENOENT, -ENOMEM. */
+int core_local_delete(struct core *c, const struct addr *vip, uint64_t now_ns);
+
+/* The local VIPs from disk, at start, before the first list. Takes m over. 0 or -ENOMEM. */
+int core_local_load(struct core *c, struct model *m, uint64_t now_ns);
+/* All of them, into an array. */
+void core_local_write(const struct core *c, struct jput b);
+size_t core_local_count(const struct core *c);
 
 /* ---- from the results directory (results.h) ---- */
 

@@ -39,6 +39,13 @@ enum core_phase {
 	CORE_DELETED,
 };
 
+/* Who says that there is this VIP, or, when it leaves, who last did. */
+enum core_owner {
+	CORE_OWNER_NONE, /* it was found in the maps, and is in no list yet */
+	CORE_OWNER_SCHEDULER,
+	CORE_OWNER_LOCAL, /* this node's local API */
+};
+
 enum core_be_state {
 	CORE_BE_UNKNOWN, /* before the first verdict */
 	CORE_BE_UP,	 /* the only one that gets new flows */
@@ -70,7 +77,8 @@ struct core_use {
 struct core_backend {
 	struct model_backend conf;
 	struct core_port *port;
-	struct core_use *uses; /* conf.health.n_checks of the port */
+	struct core_use *uses;	    /* conf.health.n_checks of the port */
+	struct core_target *target; /* what conf.addr counts in */
 	bool has_override;
 	enum model_admin override;
 	bool result_down; /* so says the results directory */
@@ -133,6 +141,7 @@ struct core_vip {
 	struct core_port *ports; /* as conf.ports */
 	size_t n_ports;
 	enum core_phase phase;
+	enum core_owner owner;
 	uint64_t seen;	 /* serial of the last model that named it */
 	bool in_model;	 /* it still does (with "deletion" too) */
 	bool adopted;	 /* found in pinned maps */
@@ -156,6 +165,7 @@ struct core_vip {
 	enum core_route route;
 	char route_reason[MSG_REASON_LEN];
 	const struct model_refusal *refusal; /* the newest configuration was refused */
+	uint32_t mark, mark_at;		     /* core->mark: its place in a list of this request */
 };
 
 /* A batch on its way. Times are CLOCK_MONOTONIC. */
@@ -174,6 +184,7 @@ struct core {
 	struct core_vip *vips;
 	struct core_cond *conds_by_id, *conds_by_frame;
 	struct core_override *overrides;
+	struct core_target *targets; /* addresses of backends, each once */
 	struct core_stored *verdicts;
 	struct core_source *sources; /* what is said from outside, by file and ... */
 	struct core_about *abouts;   /* ... by backend */
@@ -202,12 +213,13 @@ struct core {
 
 	struct core_vip *timed, *dirty, *ring;
 	uint64_t due_ns;
-	bool report_dirty, verdicts_dirty, overrides_dirty;
+	bool report_dirty, verdicts_dirty, overrides_dirty, local_dirty;
 	uint32_t mark;	    /* for whoever walks a document and looks for doubles */
 	uint32_t n_changed; /* backends in this batch, of those that are logged */
 	uint32_t n_overridden;
 	uint64_t n_enabled;  /* over all VIPs */
 	uint32_t n_deleting; /* VIP_DELs that are not committed */
+	uint32_t n_services; /* of all VIPs */
 };
 
 /* core.c */
@@ -216,14 +228,19 @@ struct core_port *core_port_find(struct core_vip *v, uint8_t protocol, uint16_t 
 struct core_backend *core_backend_find(struct core_port *p, const struct addr *a);
 void core_maps_send(struct core *c, uint16_t type, const void *data, size_t len);
 void core_vip_dirty(struct core_vip *v);
-void core_vip_due(struct core_vip *v, uint64_t at_ns); /* 0: nothing */
-void core_mark_next(struct core *c);		       /* nothing has core->mark any more */
+void core_vip_due(struct core_vip *v, uint64_t at_ns);		 /* 0: nothing */
+int core_vip_want(struct core *c, const struct model_vip *want); /* as a list's element */
+void core_sync_wait(struct core *c); /* nlbd's full set waits for what the maps had */
+void core_mark_next(struct core *c); /* nothing has core->mark any more */
 
 /* core_vip.c: a VIP's run-time state made from its configuration */
 int core_vip_new(struct core *c, const struct addr *a, struct core_vip **ret);
 void core_vip_free(struct core_vip *v);
 int core_vip_configure(struct core_vip *v, const struct model_vip *conf);
 void core_vip_clear(struct core_vip *v); /* drops ports and conditions */
+
+size_t core_targets_count(const struct core *c); /* different addresses of backends */
+bool core_target_known(const struct core *c, const struct addr *a);
 
 /* core_cond.c */
 int core_cond_get(struct core *c, const struct model_port *p, const struct model_check *k,
@@ -253,6 +270,13 @@ void core_batch_note(struct core *c); /* something has changed, now */
 void core_batch_run(struct core *c);  /* sends what there is, if it is time */
 void core_batch_done(struct core *c, const struct msg_committed *done);
 
+/* core_local.c */
+bool core_vip_is_local(const struct core_vip *v);
+/* Changes a local VIP's backend where it stands: 1, or 0 when it is so already. */
+int core_backend_set(struct core_backend *be, uint32_t weight, enum model_admin admin);
+const char *core_owner_str(enum core_owner owner);
+#define CORE_LOCAL_REASON "the address is a local VIP of this node, configured over its API"
+
 /* core_remove.c */
 void core_withdraw(struct core_vip *v);
 void core_revive(struct core_vip *v);
@@ -266,7 +290,7 @@ int core_override_put(struct core_backend *be, enum model_admin admin);
 int core_override_drop(struct core_backend *be);
 struct core_backend *core_backend_by_key(const struct core *c, const struct core_key *key);
 bool core_override_find(const struct core *c, const struct core_key *key, enum model_admin *ret);
-void core_overrides_prune(struct core *c);
+void core_overrides_prune(struct core *c); /* of backends that the scheduler has no more */
 size_t core_overrides_count(const struct core *c);
 void core_overrides_done(struct core *c);
 int core_serving_add(struct core *c, const struct addr *backend);

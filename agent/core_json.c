@@ -84,7 +84,7 @@ const char *core_report_state(const struct core_vip *v, const char **ret_reason)
 		*ret_reason = "being withdrawn";
 		return "down";
 	}
-	if (v->refusal) {
+	if (v->refusal && v->owner != CORE_OWNER_LOCAL) {
 		*ret_reason = v->refusal->reason;
 		return "failed";
 	}
@@ -126,6 +126,18 @@ static void write_synced(struct jput b, const char *id, const char *address, uin
 		jput_str(b, "reason", reason);
 }
 
+/* The scheduler wants what is local here. */
+static void report_local(const struct core_vip *v, struct jput b)
+{
+	const struct model_vip *want = model_find(v->core->model, &v->conf.addr);
+	char address[ADDR_STRLEN];
+
+	if (want)
+		write_synced(b, want->id, addr_prefix_str(&want->addr, want->plen, address),
+			     want->desired_revision, want->deletion ? "deleted" : "failed",
+			     want->deletion ? "" : CORE_LOCAL_REASON);
+}
+
 static void report_vip(struct core_vip *v, struct jput b)
 {
 	char address[ADDR_STRLEN];
@@ -134,6 +146,11 @@ static void report_vip(struct core_vip *v, struct jput b)
 	/* Found in the maps, and nobody has said yet what it is. */
 	if (v->phase == CORE_WANTED && !v->configured)
 		return;
+	if (v->owner == CORE_OWNER_LOCAL) {
+		if (v->in_model && !v->refusal)
+			report_local(v, b);
+		return;
+	}
 	state = core_report_state(v, &reason);
 	if (v->phase == CORE_DELETED)
 		v->reported = true;
@@ -165,7 +182,7 @@ void core_report_write(struct core *c, struct jput b)
 		const struct core_vip *v = r->known ? core_vip_find(c, &r->addr) : NULL;
 
 		/* One that runs in an earlier form is reported above. */
-		if (!v || v->refusal != r)
+		if (!v || v->refusal != r || v->owner == CORE_OWNER_LOCAL)
 			write_synced(synced, r->id, r->address, r->desired_revision, "failed",
 				     r->reason);
 	}

@@ -174,8 +174,10 @@ void core_overrides_prune(struct core *c)
 	struct core_override *o, *next;
 
 	for (o = c->overrides; o; o = next) {
+		const struct core_backend *be = core_backend_by_key(c, &o->key);
+
 		next = o->hh.next;
-		if (core_backend_by_key(c, &o->key))
+		if (be && be->port->vip->owner != CORE_OWNER_LOCAL)
 			continue;
 		override_free(c, o);
 		c->overrides_dirty = true;

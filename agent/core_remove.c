@@ -122,13 +122,20 @@ static void deletion_done(struct core_vip *v)
 	v->route = CORE_ROUTE_UNKNOWN;
 	v->route_reason[0] = '\0';
 	c->report_dirty = true;
+	/* Nobody waits to be told. */
+	if (v->owner == CORE_OWNER_LOCAL || c->cfg->sched_none)
+		core_vip_free(v);
 }
 
 void core_remove_committed(struct core *c)
 {
+	struct core_vip *v, *next;
+
 	if (!c->n_deleting)
 		return;
 	c->n_deleting = 0;
-	for (struct core_vip *v = c->vips; v; v = v->hh.next)
+	for (v = c->vips; v; v = next) {
+		next = v->hh.next;
 		deletion_done(v);
+	}
 }

@@ -281,6 +281,21 @@ static void resend_gone(struct core_vip *v)
 	core_vip_due(v, c->now + CORE_WITHDRAW_MS * CORE_MS);
 }
 
+/* Of each VIP that the maps had it is known whether it is still wanted. */
+static bool all_listed(const struct core *c)
+{
+	bool local = false;
+
+	if (c->model)
+		return true;
+	for (const struct core_vip *v = c->vips; v; v = v->hh.next) {
+		if (v->phase == CORE_WANTED && !v->configured)
+			return false;
+		local |= core_vip_is_local(v);
+	}
+	return local;
+}
+
 /*
  * The full set replaces what nlbd knew. After an agent's restart it knew more
  * than we do yet, so it is sent only when each VIP that was found in the maps
@@ -290,7 +305,7 @@ static void run_sync(struct core *c)
 {
 	struct core_vip *v;
 
-	if (!c->sync_ok && c->model) {
+	if (!c->sync_ok && all_listed(c)) {
 		v = c->now < c->sync_by ? c->vips : NULL;
 		while (v && !unsettled(v))
 			v = v->hh.next;
@@ -333,7 +348,9 @@ static void flush_notes(struct core *c)
 		c->ops->verdicts(c->user);
 	if (c->overrides_dirty)
 		c->ops->overrides(c->user);
-	c->report_dirty = c->verdicts_dirty = c->overrides_dirty = false;
+	if (c->local_dirty)
+		c->ops->local(c->user);
+	c->report_dirty = c->verdicts_dirty = c->overrides_dirty = c->local_dirty = false;
 }
 
 void core_run(struct core *c, uint64_t now_ns)

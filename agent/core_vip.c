@@ -9,6 +9,59 @@
 
 #include "core_int.h"
 
+/* An address that is a backend somewhere; the maps have each once. */
+struct core_target {
+	UT_hash_handle hh;
+	struct addr addr;
+	uint32_t users;
+};
+
+static struct core_target *target_find(const struct core *c, const struct addr *a)
+{
+	struct core_target *t;
+
+	HASH_FIND(hh, c->targets, a, sizeof(*a), t);
+	return t;
+}
+
+size_t core_targets_count(const struct core *c)
+{
+	return HASH_COUNT(c->targets);
+}
+
+bool core_target_known(const struct core *c, const struct addr *a)
+{
+	return target_find(c, a) != NULL;
+}
+
+static int target_get(struct core *c, const struct addr *a, struct core_target **ret)
+{
+	struct core_target *t = target_find(c, a);
+
+	if (!t) {
+		t = calloc(1, sizeof(*t));
+		if (!t)
+			return -ENOMEM;
+		t->addr = *a;
+		HASH_ADD(hh, c->targets, addr, sizeof(*a), t);
+		if (!HASH_ADDED(hh, t)) {
+			free(t);
+			return -ENOMEM;
+		}
+	}
+	t->users++;
+	*ret = t;
+	return 0;
+}
+
+static void target_put(struct core *c, struct core_target *t)
+{
+	if (!t || --t->users)
+		return;
+	HASH_DELETE(hh, c->targets, t);
+	free(t);
+}
+
 static void port_done(struct core *c, struct core_port *p)
 {
 	for (size_t i = 0; i < p->n_backends; i++) {
@@ -17,8 +70,10 @@ static void port_done(struct core *c, struct core_port *p)
 		for (size_t j = 0; be->uses && j < p->conf->health.n_checks; j++)
 			core_use_put(c, &be->uses[j]);
 		free(be->uses);
+		target_put(c, be->target);
 	}
 	free(p->backends);
+	c->n_services--;
 }
 
 static void ports_free(struct core *c, struct core_port *ports, size_t n)
@@ -94,10 +149,12 @@ static int backend_init(struct core_port *p, struct core_backend *be,
 		.port = p->conf->port,
 		.protocol = p->conf->protocol,
 	};
+	int r;
 
 	be->conf = *conf;
 	be->port = p;
-	be->has_override = core_override_find(v->core, &key, &be->override);
+	be->has_override =
+		v->owner != CORE_OWNER_LOCAL && core_override_find(v->core, &key, &be->override);
 	be->result_down = core_results_down(v->core, &key);
 	if (old) {
 		be->health = old->health;
@@ -108,12 +165,14 @@ static int backend_init(struct core_port *p, struct core_backend *be,
 		be->in_ring = old->in_ring;
 		memcpy(be->ring_quic_id, old->ring_quic_id, sizeof(be->ring_quic_id));
 	}
+	r = target_get(v->core, &conf->addr, &be->target);
+	if (r < 0)
+		return r;
 	be->uses = calloc(MAX2(h->n_checks, (size_t)1), sizeof(*be->uses));
 	if (!be->uses)
 		return -ENOMEM;
 	for (size_t i = 0; i < h->n_checks; i++) {
-		int r = core_cond_get(v->core, p->conf, &h->checks[i], &conf->addr, be,
-				      &be->uses[i]);
+		r = core_cond_get(v->core, p->conf, &h->checks[i], &conf->addr, be, &be->uses[i]);
 		if (r < 0)
 			return r;
 	}
@@ -136,6 +195,7 @@ static int port_init(struct core_vip *v, struct core_port *p, const struct model
 	struct core *c = v->core;
 	int r;
 
+	c->n_services++;
 	p->vip = v;
 	p->conf = conf;
 	p->dirty = true;

@@ -307,5 +307,5 @@ int model_keep_refused(struct model *m, const struct model *have)
 		m->n_vips++;
 		qsort(m->vips, m->n_vips, sizeof(*m->vips), vip_cmp);
 	}
-	return model_limit_prefixes(m, have);
+	return model_limit_prefixes(m, have, NULL);
 }

@@ -143,6 +143,24 @@ void model_vip_done(struct model_vip *v);
  */
 int model_keep_refused(struct model *m, const struct model *have);
 
+/* The lengths of prefixes that are in use, by family (IPv6, IPv4). */
+struct model_lengths {
+	bool used[2][ADDR_PLEN_HOST];
+	unsigned int n[2];
+};
+
+/* True when there is room for plen, which is then taken. One address needs none. */
+bool model_lengths_take(struct model_lengths *l, const struct addr *a, uint8_t plen);
+
+/*
+ * Refuses VIPs of m until its prefixes, by family, have at most NLB_PREFIXES_MAX
+ * lengths together with those that are taken elsewhere (NULL: none). Those of VIPs that
+ * `have` (which keeps that limit; may be NULL) holds too come first, then those of lower
+ * addresses. A VIP that is refused is as in `have`, or leaves. 0 or -ENOMEM.
+ */
+int model_limit_prefixes(struct model *m, const struct model *have,
+			 const struct model_lengths *taken);
+
 /* The document that model_parse() makes this model from; refusals are left out. */
 void model_write(const struct model *m, struct jput b);
 

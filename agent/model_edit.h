@@ -30,6 +30,8 @@ int model_backend_check_addr(const struct model_vip *v, const struct addr *a, st
 /* What has to hold for all backends together. */
 int model_port_check(const struct model_port *p, struct jerr *err);
 
+void model_port_done(struct model_port *p);
+
 /* Takes p's content over, in the place of the port of that key if there is one. 0 or -ENOMEM. */
 int model_vip_set_port(struct model_vip *v, struct model_port *p);
 bool model_vip_remove_port(struct model_vip *v, uint8_t protocol, uint16_t port);

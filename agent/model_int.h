@@ -34,16 +34,7 @@ int model_health_parse(struct json_object *o, uint16_t port, struct model_health
 		       struct jerr *err);
 
 void model_health_done(struct model_health *h);
-void model_port_done(struct model_port *p);
 int model_port_copy(const struct model_port *p, struct model_port *ret);
-
-/*
- * Refuses VIPs of m until its prefixes, by family, have at most
- * NLB_PREFIXES_MAX lengths. Those of VIPs that `have` (which keeps that limit; may be
- * NULL) holds too come first, then those of lower addresses. A VIP that is refused is
- * as in `have`, or leaves. 0 or -ENOMEM.
- */
-int model_limit_prefixes(struct model *m, const struct model *have);
 
 /* Order of ports: by protocol and number. */
 int model_port_cmp(const void *a, const void *b);

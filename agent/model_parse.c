@@ -205,7 +205,7 @@ static int vips_parse(struct json_object *arr, struct model *m, struct jerr *err
 			return jget_fail(err, "address %s is listed twice",
 					 addr_str(&known[i], text));
 	qsort(m->vips, m->n_vips, sizeof(*m->vips), vip_cmp);
-	return model_limit_prefixes(m, NULL);
+	return model_limit_prefixes(m, NULL, NULL);
 }
 
 static int document_parse(struct model *m, const char *json, size_t len, struct jerr *err)

@@ -10,23 +10,22 @@
 
 #include "model_int.h"
 
-struct lengths {
-	bool used[2][ADDR_PLEN_HOST]; /* by family: IPv6, IPv4 */
-	unsigned int n[2];
-};
-
-/* True when there is room for v's length, which is then taken. */
-static bool lengths_take(struct lengths *l, const struct model_vip *v)
+bool model_lengths_take(struct model_lengths *l, const struct addr *a, uint8_t plen)
 {
-	int family = addr_is_v4(&v->addr);
+	int family = addr_is_v4(a);
 
-	if (v->plen >= ADDR_PLEN_HOST || l->used[family][v->plen])
+	if (plen >= ADDR_PLEN_HOST || l->used[family][plen])
 		return true;
 	if (l->n[family] == NLB_PREFIXES_MAX)
 		return false;
-	l->used[family][v->plen] = true;
+	l->used[family][plen] = true;
 	l->n[family]++;
 	return true;
+}
+
+static bool lengths_take(struct model_lengths *l, const struct model_vip *v)
+{
+	return model_lengths_take(l, &v->addr, v->plen);
 }
 
 /* There is room: m has as many places for refusals as its document had VIPs. */
@@ -46,9 +45,10 @@ static void refuse(struct model *m, const struct model_vip *v)
 		 NLB_PREFIXES_MAX, addr_is_v4(&v->addr) ? "IPv4" : "IPv6");
 }
 
-int model_limit_prefixes(struct model *m, const struct model *have)
+int model_limit_prefixes(struct model *m, const struct model *have,
+			 const struct model_lengths *taken)
 {
-	struct lengths l = {};
+	struct model_lengths l = taken ? *taken : (struct model_lengths){};
 	size_t n = 0;
 	int r = 0;
 

@@ -114,6 +114,13 @@ static void out_overrides(void *user)
 	p->unsaved |= PARENT_OVERRIDES;
 }
 
+static void out_local(void *user)
+{
+	struct parent *p = user;
+
+	p->unsaved |= PARENT_LOCAL;
+}
+
 static const struct core_ops core_out = {
 	.maps = out_maps,
 	.health = out_health,
@@ -125,6 +132,7 @@ static const struct core_ops core_out = {
 	.accepted = out_accepted,
 	.verdicts = out_verdicts,
 	.overrides = out_overrides,
+	.local = out_local,
 };
 
 static void on_run(struct loop_timer *t)
@@ -285,12 +293,26 @@ static const struct results_ops results_in = {
 
 /* ---- the children ---- */
 
+/* Without a scheduler the list is empty. What an earlier one left goes the way of all VIPs. */
+static int no_scheduler(struct parent *p)
+{
+	struct model *m = calloc(1, sizeof(*m));
+
+	return m ? take_model(p, m) : -ENOMEM;
+}
+
 /* The maps are open: now there is something to configure. */
 static int maps_are_ready(struct parent *p)
 {
 	int r;
 
 	parent_state_verdicts_load(p);
+	if (p->boot_local) {
+		r = core_local_load(p->core, TAKE_PTR(p->boot_local), util_now_ns());
+		if (r < 0)
+			return r;
+		parent_kick(p);
+	}
 	if (p->boot) {
 		log_notice("starting with the last good VIP list", "revision=%" PRIu64,
 			   p->boot->revision);
@@ -299,6 +321,8 @@ static int maps_are_ready(struct parent *p)
 			return r;
 	}
 	core_verdicts_forget(p->core);
+	if (p->cfg->sched_none)
+		return no_scheduler(p);
 	return scheduler_new(p->loop, p->cfg, &scheduler_in, p, &p->sched);
 }
 
@@ -508,6 +532,7 @@ static void parent_done(struct parent *p)
 	ipc_free(p->health);
 	p->maps = p->health = NULL;
 	core_free(p->core);
+	model_free(p->boot_local);
 	model_free(p->boot);
 	loop_free(p->loop);
 }

@@ -20,6 +20,7 @@
 /* What is to be written to disk: bits of parent.unsaved. */
 enum parent_unsaved {
 	PARENT_OVERRIDES = 1u << 0,
+	PARENT_LOCAL = 1u << 1,
 };
 
 struct parent {
@@ -40,7 +41,8 @@ struct parent {
 	struct loop_timer save_again; /* the last save failed, with save_error */
 	unsigned int unsaved;	      /* enum parent_unsaved */
 	int save_error;
-	struct model *boot; /* from disk, until the maps child is ready */
+	struct model *boot_local; /* as boot */
+	struct model *boot;	  /* from disk, until the maps child is ready */
 	uint64_t started_ns;
 };
 

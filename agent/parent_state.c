@@ -27,6 +27,13 @@ void parent_state_load(struct parent *p)
 	char err[200];
 	int r;
 
+	r = state_local_load(p->cfg->state_dir, &p->boot_local, err, sizeof(err));
+	if (r < 0 && r != -ENOENT)
+		log_err("local VIPs not used", "file=%s/%s reason=\"%s\"", p->cfg->state_dir,
+			STATE_LOCAL, err);
+	for (size_t i = 0; r == 0 && i < p->boot_local->n_refusals; i++)
+		log_err("local VIP not used", "vip=\"%s\" reason=\"%s\"",
+			p->boot_local->refusals[i].address, p->boot_local->refusals[i].reason);
 	r = state_overrides_load(p->cfg->state_dir, p->core);
 	if (r < 0 && r != -ENOENT)
 		log_err("stored overrides not used", "error=\"%s\"", strerror(-r));
@@ -101,6 +108,8 @@ void parent_state_save(struct parent *p)
 		return;
 	if (p->unsaved & PARENT_OVERRIDES)
 		r = state_overrides_save(p->cfg->state_dir, p->core);
+	if (r == 0 && p->unsaved & PARENT_LOCAL)
+		r = state_local_save(p->cfg->state_dir, p->core);
 	if (r == 0) {
 		p->unsaved = 0;
 		p->save_error = 0;

@@ -132,13 +132,14 @@ static int read_side(const char *dir, const char *name, size_t max, char **ret, 
 
 /* ---- the model ---- */
 
-int state_vips_load(const char *dir, struct model **ret, char *err, size_t err_len)
+static int load_list(const char *dir, const char *name, struct model **ret, char *err,
+		     size_t err_len)
 {
 	_cleanup_free_ char *data = NULL;
 	size_t len;
 	int r;
 
-	r = read_side(dir, STATE_VIPS, MODEL_DOCUMENT_MAX, &data, &len);
+	r = read_side(dir, name, MODEL_DOCUMENT_MAX, &data, &len);
 	if (r < 0) {
 		snprintf(err, err_len, "%s", strerror(-r));
 		return r;
@@ -158,6 +159,24 @@ static int save_vips(const char *dir, const struct model *m)
  * The trees in which a list was read and written are freed, but lie in between what stays: of a
  * large list, the C library would keep three times the memory that is in use.
  */
+int state_vips_load(const char *dir, struct model **ret, char *err, size_t err_len)
+{
+	return load_list(dir, STATE_VIPS, ret, err, err_len);
+}
+
+int state_local_load(const char *dir, struct model **ret, char *err, size_t err_len)
+{
+	return load_list(dir, STATE_LOCAL, ret, err, err_len);
+}
+
+int state_local_save(const char *dir, struct core *c)
+{
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+
+	core_local_write(c, jput_array(jput_begin(&doc), "vips"));
+	return write_doc(dir, STATE_LOCAL, &doc, true);
+}
+
 int state_vips_save(const char *dir, const struct model *m)
 {
 	int r = save_vips(dir, m);

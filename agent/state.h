@@ -3,6 +3,7 @@
  * What the agent keeps on disk, in its state directory:
  *
  *   vips.json       the last accepted VIP list: a node boots without its scheduler
+ *   local.json      local VIPs, in the form of a list
  *   overrides.json  the operator's overrides of backends
  *   verdicts.json   the last health verdicts, of use within one boot only
  *   status.json     what the scheduler would be told, when it is a file
@@ -19,6 +20,7 @@
 
 #define STATE_VIPS	"vips.json"
 #define STATE_OVERRIDES "overrides.json"
+#define STATE_LOCAL	"local.json"
 #define STATE_VERDICTS	"verdicts.json"
 #define STATE_STATUS	"status.json"
 
@@ -35,6 +37,8 @@ int state_read(const char *path, size_t max, char **ret, size_t *ret_len);
 /* Each returns 0 or -errno; -ENOENT when there is no file, -EINVAL when it is bad. */
 int state_vips_load(const char *dir, struct model **ret, char *err, size_t err_len);
 int state_vips_save(const char *dir, const struct model *m);
+int state_local_load(const char *dir, struct model **ret, char *err, size_t err_len);
+int state_local_save(const char *dir, struct core *c);
 int state_overrides_load(const char *dir, struct core *c);
 int state_overrides_save(const char *dir, struct core *c);
 

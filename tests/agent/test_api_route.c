@@ -26,7 +26,8 @@ static void test_reading(void **state)
 	assert_true(api_fx_has(fx, "\"revision\":4"));
 	assert_true(api_fx_has(fx, "\"refused\":[{\"id\":\"bad\\\"\",\"address\":\"192.0.2.9\","));
 	assert_true(api_fx_has(
-		fx, "\"vips\":{\"wanted\":1,\"ready\":1,\"announced\":0,\"leaving\":0}"));
+		fx,
+		"\"vips\":{\"wanted\":1,\"ready\":1,\"announced\":0,\"local\":0,\"leaving\":0}"));
 	assert_int_equal(api_fx_call(fx, API_GET, "/v1/vips", ""), 200);
 	assert_true(api_fx_has(fx, "{\"vips\":[{\"address\":\"" V "\",\"id\":\"id-" V "\""));
 	assert_int_equal(api_fx_call(fx, API_GET, "/v1/vips/" V, ""), 200);
@@ -128,7 +129,8 @@ static void test_methods(void **state)
 	assert_int_equal(api_fx_call(fx, API_PUT, "/v1/status", ""), 405);
 	assert_int_equal(fx->req.allow, 1u << API_GET);
 	assert_int_equal(api_fx_call(fx, API_POST, BACKENDS "/" B1, ""), 405);
-	assert_int_equal(fx->req.allow, 1u << API_GET | 1u << API_PUT | 1u << API_DELETE);
+	assert_int_equal(fx->req.allow,
+			 1u << API_GET | 1u << API_PUT | 1u << API_PATCH | 1u << API_DELETE);
 	assert_int_equal(api_fx_call(fx, API_DELETE, BACKENDS, ""), 405);
 	assert_int_equal(fx->req.allow, 1u << API_GET | 1u << API_PATCH);
 	assert_int_equal(api_fx_call(fx, API_GET, "/v1/sync/accept", ""), 405);

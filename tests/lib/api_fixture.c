@@ -96,6 +96,9 @@ enum api_result api_fx_begin(struct api_fx *fx, enum api_method method, const ch
 		.method = method,
 		.body = body,
 		.body_len = strlen(body),
+		.if_match = fx->if_match,
+		.if_none_match = fx->if_none_match,
+		.content_type = fx->content_type,
 	};
 	if (args)
 		*args++ = '\0';

@@ -190,6 +190,11 @@ static void on_overrides(void *user)
 	say(user, "overrides");
 }
 
+static void on_local(void *user)
+{
+	say(user, "local");
+}
+
 static const struct core_ops fx_ops = {
 	.maps = on_maps,
 	.health = on_health,
@@ -201,6 +206,7 @@ static const struct core_ops fx_ops = {
 	.accepted = on_accepted,
 	.verdicts = on_verdicts,
 	.overrides = on_overrides,
+	.local = on_local,
 };
 
 struct core_fx *core_fx_cold(void)

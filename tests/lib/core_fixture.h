@@ -14,7 +14,7 @@
  * "maps svc_set A tcp/80 n=2 [B,C=quic id,~D][ affinity][ quic=CONFIG/LEN]" (~D drains, n are
  * the others), "maps svc_del A tcp/80", "maps commit", "hc set B:80 tcp", "hc del",
  * "sync", "vip A[/LEN] ready|not enabled=1/2", "gone A[/LEN]", "dataplane ok|down",
- * "report", "accepted R".
+ * "report", "accepted R", "verdicts", "overrides", "local".
  */
 #ifndef NLB_TESTS_CORE_FIXTURE_H
 #define NLB_TESTS_CORE_FIXTURE_H
