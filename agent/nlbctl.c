@@ -36,14 +36,14 @@ static const struct command commands[] = {
 	 nlbctl_print_vip},
 	{"backends", "VIP PROTO PORT", "the backends of one service", 3, "GET", BACKEND_PATH, NULL,
 	 nlbctl_print_backends},
-	{"enable", "VIP PROTO PORT BACKEND", "force a backend to admin up", 4, "PUT",
+	{"enable", "VIP PROTO PORT BACKEND", "set a backend's admin to up", 4, "PATCH",
 	 BACKEND_PATH "/{}", "{\"admin\":\"up\"}", nlbctl_print_ok},
-	{"drain", "VIP PROTO PORT BACKEND", "take it out, as one that drains", 4, "PUT",
+	{"drain", "VIP PROTO PORT BACKEND", "take it out, as one that drains", 4, "PATCH",
 	 BACKEND_PATH "/{}", "{\"admin\":\"drain\"}", nlbctl_print_ok},
-	{"disable", "VIP PROTO PORT BACKEND", "take it out", 4, "PUT", BACKEND_PATH "/{}",
+	{"disable", "VIP PROTO PORT BACKEND", "take it out", 4, "PATCH", BACKEND_PATH "/{}",
 	 "{\"admin\":\"down\"}", nlbctl_print_ok},
-	{"reset", "VIP PROTO PORT BACKEND", "back to what the scheduler says", 4, "DELETE",
-	 BACKEND_PATH "/{}", NULL, nlbctl_print_ok},
+	{"reset", "VIP PROTO PORT BACKEND", "back to what the scheduler says", 4, "PATCH",
+	 BACKEND_PATH "/{}", "{\"admin\":null}", nlbctl_print_ok},
 	{"stats", "", "packet counters", 0, "GET", "/v1/stats", NULL, nlbctl_print_stats},
 	{"health", "", "exit status 0 when the agent works", 0, "GET", "/v1/health", NULL,
 	 nlbctl_print_health},
@@ -57,6 +57,9 @@ static int usage(FILE *out)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(out, "  %-8s %-22s  %s\n", commands[i].name, commands[i].args,
 			commands[i].help);
+	fputs("  vip      set FILE|-              configure a local VIP; get, delete ADDRESS\n"
+	      "  backends FILE|-                 change backends of many services at once\n",
+	      out);
 	fputs("  route    SRC:PORT VIP:PORT/PROTO  where that packet would go; -h for more\n"
 	      "  capture                         packets that pass, to the screen or a file; -h\n",
 	      out);
@@ -202,6 +205,13 @@ static int run_line(struct nlbctl *ctl, int argc, char **argv)
 	}
 	if (strcmp(argv[0], "check-config") == 0)
 		return argc > optind ? check_config(argv + optind, argc - optind) : usage(stderr);
+	if (strcmp(argv[0], "vip") == 0 && argc - optind == 2) {
+		int status = nlbctl_vip(ctl, argv + optind);
+
+		return status < 0 ? usage(stderr) : status;
+	}
+	if (strcmp(argv[0], "backends") == 0 && argc - optind == 1)
+		return nlbctl_batch(ctl, argv[optind]);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i].name, argv[0]) == 0 && commands[i].n_args == argc - optind)
 			return run_command(ctl, &commands[i], argv + optind);

@@ -2,7 +2,7 @@
 /*
  * nlbctl: the operator's hand on the agent, over the local API. nlbctl.c knows
  * the commands, of which nlbctl_route.c and nlbctl_capture.c are two with
- * options of their own; nlbctl_http.c speaks HTTP; nlbctl_print.c makes tables for people.
+ * options of their own, and nlbctl_config.c those that send a document; nlbctl_http.c speaks HTTP; nlbctl_print.c makes tables for people.
  */
 #ifndef NLB_AGENT_NLBCTL_H
 #define NLB_AGENT_NLBCTL_H
@@ -42,6 +42,10 @@ int nlbctl_show(const struct nlbctl *ctl, void (*print)(struct json_object *o, F
 int nlbctl_route(struct nlbctl *ctl, int argc, char **argv);
 int nlbctl_capture(struct nlbctl *ctl, int argc, char **argv);
 
+/* "vip set FILE", "vip get|delete ADDR"; -1: it is another word. */
+int nlbctl_vip(struct nlbctl *ctl, char **argv);
+int nlbctl_batch(struct nlbctl *ctl, const char *file);
+
 /* Each prints one answer of the API as text. */
 void nlbctl_print_status(struct json_object *o, FILE *out);
 void nlbctl_print_vips(struct json_object *o, FILE *out);
@@ -51,5 +55,6 @@ void nlbctl_print_stats(struct json_object *o, FILE *out);
 void nlbctl_print_route(struct json_object *o, FILE *out);
 void nlbctl_print_health(struct json_object *o, FILE *out);
 void nlbctl_print_ok(struct json_object *o, FILE *out);
+void nlbctl_print_batch(struct json_object *o, FILE *out);
 
 #endif

@@ -101,7 +101,7 @@ struct json_object *nlbctl_answer(const struct nlbctl *ctl)
 int nlbctl_show(const struct nlbctl *ctl, void (*print)(struct json_object *o, FILE *out))
 {
 	_cleanup_json_ struct json_object *o = NULL;
-	const char *error;
+	const char *error, *field = NULL;
 
 	if (ctl->json) {
 		fputs(ctl->answer.data ? ctl->answer.data : "", stdout);
@@ -115,9 +115,12 @@ int nlbctl_show(const struct nlbctl *ctl, void (*print)(struct json_object *o, F
 		return 0;
 	}
 	error = error_of(o);
-	if (error)
-		fprintf(stderr, "nlbctl: %s\n", error);
-	else
+	if (!error)
 		print(o, stderr);
+	/* Of a document; else the words say it. */
+	else if (jget_str(o, "field", 4096, &field, NULL) == 0 && field && strpbrk(field, ".["))
+		fprintf(stderr, "nlbctl: %s: %s\n", field, error);
+	else
+		fprintf(stderr, "nlbctl: %s\n", error);
 	return 1;
 }

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "jget.h"
 #include "nlbctl.h"
 #include "util.h"
 
@@ -378,4 +379,12 @@ void nlbctl_print_health(struct json_object *o, FILE *out)
 void nlbctl_print_ok(struct json_object *o _unused_, FILE *out)
 {
 	fputs("ok\n", out);
+}
+
+void nlbctl_print_batch(struct json_object *o, FILE *out)
+{
+	uint64_t changed = 0;
+
+	jget_u64(o, "changed", 0, UINT64_MAX, &changed, NULL);
+	fprintf(out, "ok, %llu changed\n", (unsigned long long)changed);
 }

@@ -109,16 +109,18 @@ static void test_requests(void **state)
 		{"backends 192.0.2.1 tcp any", "GET /v1/vips/192.0.2.1/ports/tcp/0/backends\n"},
 		{"backends 192.0.2.1 tcp 80", "GET /v1/vips/192.0.2.1/ports/tcp/80/backends\n"},
 		{"enable 192.0.2.1 tcp 80 10.0.0.1",
-		 "PUT /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":\"up\"}"},
+		 "PATCH /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":\"up\"}"},
 		{"drain 192.0.2.1 tcp 80 10.0.0.1",
-		 "PUT /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":\"drain\"}"},
+		 "PATCH /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":\"drain\"}"},
 		{"disable 192.0.2.1 tcp 80 10.0.0.1",
-		 "PUT /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":\"down\"}"},
+		 "PATCH /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":\"down\"}"},
 		{"reset 192.0.2.1 tcp 80 10.0.0.1",
-		 "DELETE /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n"},
+		 "PATCH /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":null}"},
 		{"stats", "GET /v1/stats\n"},
 		{"health", "GET /v1/health\n"},
 		{"accept", "POST /v1/sync/accept\n{}"},
+		{"vip get 192.0.2.0/28", "GET /v1/vips/192.0.2.0\n"},
+		{"vip delete 192.0.2.1", "DELETE /v1/vips/192.0.2.1\n"},
 	};
 	struct fx *fx = *state;
 
@@ -132,6 +134,45 @@ static void test_requests(void **state)
 		assert_string_equal(request, t[i].request);
 		free(request);
 	}
+}
+
+/* A document from a file, sent as it is. */
+static void test_documents(void **state)
+{
+	static const char vip[] = "{\"address\":\"192.0.2.0/28\",\"ports\":[]}";
+	struct fx *fx = *state;
+	char words[512], *request;
+
+	http_fx_answer(fx->h, 200, NULL, "{\"status\":\"created\",\"changed\":3}");
+	temp_dir_write(fx->dir, "vip.json", vip);
+	snprintf(words, sizeof(words), "vip set %s", temp_dir_path(fx->dir, "vip.json"));
+	assert_int_equal(run(fx, words), 0);
+	request = http_fx_request(fx->h, 0);
+	assert_non_null(strstr(request, "PUT /v1/vips/192.0.2.0\n{\"address\""));
+	free(request);
+	snprintf(words, sizeof(words), "backends %s", temp_dir_path(fx->dir, "vip.json"));
+	assert_int_equal(run(fx, words), 0);
+	assert_string_equal(fx->out, "ok, 3 changed\n");
+	request = http_fx_request(fx->h, 1);
+	assert_non_null(strstr(request, "POST /v1/backends\n{\"address\""));
+	free(request);
+	/* An error in a document says where. */
+	http_fx_answer(fx->h, 400, NULL, "{\"error\":\"bad\",\"field\":\"services[3].vip\"}");
+	http_fx_post_status(fx->h, 400);
+	assert_int_equal(run(fx, words), 1);
+	assert_string_equal(fx->err, "nlbctl: services[3].vip: bad\n");
+	/* What cannot be sent. */
+	temp_dir_write(fx->dir, "vip.json", "{\"ports\":[]}");
+	snprintf(words, sizeof(words), "vip set %s", temp_dir_path(fx->dir, "vip.json"));
+	assert_int_equal(run(fx, words), 1);
+	assert_non_null(strstr(fx->err, "vip.json: address is missing\n"));
+	temp_dir_write(fx->dir, "vip.json", "{");
+	assert_int_equal(run(fx, words), 1);
+	assert_non_null(strstr(fx->err, "the JSON text is cut off\n"));
+	assert_int_equal(run(fx, "vip set /nonexistent"), 1);
+	assert_non_null(strstr(fx->err, "/nonexistent: No such file or directory\n"));
+	assert_int_equal(run(fx, "vip get x"), 2);
+	assert_int_equal(run(fx, "vip put x"), 2);
 }
 
 static void test_tables(void **state)
@@ -417,6 +458,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_requests, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_documents, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_route, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_capture, setup, teardown),
