@@ -65,7 +65,6 @@ static void write_port(const struct core_port *p, bool backends, struct jput b)
 {
 	const struct core_port_run *run = &p->run;
 	struct jput ring, quic;
-	char digest[17];
 
 	jput_str(b, "protocol", model_protocol_str(p->conf->protocol));
 	jput_u64(b, "port", p->conf->port);
@@ -79,13 +78,12 @@ static void write_port(const struct core_port *p, bool backends, struct jput b)
 		jput_u64(quic, "server_id_length", p->conf->quic_len);
 	}
 	jput_bool(b, "first_round", run->first_done);
+	core_digest_write(p, b);
 	ring = jput_object(b, "ring");
 	jput_str(ring, "state", ring_state(run));
 	jput_u64(ring, "size", p->conf->ring_size);
 	jput_u64(ring, "backends", run->live);
 	jput_u64(ring, "generation", run->generation);
-	snprintf(digest, sizeof(digest), "%016" PRIx64, run->digest);
-	jput_str(ring, "digest", digest);
 	if (run->reason[0])
 		jput_str(ring, "reason", run->reason);
 	if (backends)

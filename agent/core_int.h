@@ -21,6 +21,7 @@
 #define CORE_LOG_BACKENDS     100u    /* in one batch, each in a line */
 #define CORE_GATHER_MS	      2u      /* from one batch to the next, at the least */
 #define CORE_BATCHES	      32u     /* as many are remembered */
+#define CORE_DIGEST_MS	      1000u   /* until a digest is told that changes nothing else */
 #define CORE_RETRY_MIN_MS     1000u   /* a service that could not be written */
 #define CORE_RETRY_MAX_MS     30000u
 
@@ -114,7 +115,7 @@ struct core_port_run {
 	struct core_svc_conf sent_conf;
 	uint32_t live; /* backends in the live ring that get new flows */
 	uint64_t generation;
-	uint64_t digest;
+	uint64_t digest;   /* of what the maps have; 0: no backend (maps_digest.h) */
 	uint64_t retry_at; /* 0: none */
 	uint32_t retry_ms;
 	char reason[MSG_REASON_LEN];
@@ -158,7 +159,8 @@ struct core_vip {
 	bool dirty;
 	struct core_vip *ring_next;
 	bool want_ring;
-	bool told_dirty; /* nlbd does not know the newest */
+	bool told_dirty;   /* nlbd does not know the newest */
+	bool digest_dirty; /* ... digest of a service, which can wait */
 	bool ready;
 	uint32_t n_enabled, n_total;
 	char why[MSG_REASON_LEN]; /* not ready: why not */
@@ -217,6 +219,7 @@ struct core {
 	uint32_t mark;	    /* for whoever walks a document and looks for doubles */
 	uint32_t n_changed; /* backends in this batch, of those that are logged */
 	uint32_t n_overridden;
+	uint64_t digests_at; /* when digests that changed are told; 0: none did */
 	uint64_t n_enabled;  /* over all VIPs */
 	uint32_t n_deleting; /* VIP_DELs that are not committed */
 	uint32_t n_services; /* of all VIPs */
@@ -306,6 +309,7 @@ void core_results_done(struct core *c);
 
 /* core_json.c */
 void core_backend_write(const struct core_backend *be, struct jput b);
+void core_digest_write(const struct core_port *p, struct jput b); /* "digest" */
 const char *core_report_state(const struct core_vip *v, const char **ret_reason);
 
 #endif

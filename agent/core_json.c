@@ -4,6 +4,8 @@
  * the status document for the scheduler (scheduler.c sends it). The local API
  * writes its own, fuller form (api_get.c).
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core_int.h"
@@ -27,6 +29,14 @@ void core_backend_write(const struct core_backend *be, struct jput b)
 		jput_str(b, "reason", reason);
 }
 
+void core_digest_write(const struct core_port *p, struct jput b)
+{
+	char digest[17];
+
+	snprintf(digest, sizeof(digest), "%016" PRIx64, p->run.digest);
+	jput_str(b, "digest", digest);
+}
+
 static void write_port(const struct core_port *p, bool backends, struct jput b)
 {
 	struct jput all;
@@ -35,6 +45,7 @@ static void write_port(const struct core_port *p, bool backends, struct jput b)
 	jput_u64(b, "port", p->conf->port);
 	jput_u64(b, "enabled", p->n_enabled);
 	jput_u64(b, "total", p->n_backends);
+	core_digest_write(p, b);
 	if (!backends)
 		return;
 	all = jput_array(b, "backends");
@@ -114,8 +125,8 @@ const char *core_report_state(const struct core_vip *v, const char **ret_reason)
 	return "ready";
 }
 
-static void write_synced(struct jput b, const char *id, const char *address, uint64_t revision,
-			 const char *state, const char *reason)
+static struct jput write_synced(struct jput b, const char *id, const char *address,
+				uint64_t revision, const char *state, const char *reason)
 {
 	b = jput_object(b, NULL);
 	jput_str(b, "id", id);
@@ -124,6 +135,25 @@ static void write_synced(struct jput b, const char *id, const char *address, uin
 	jput_str(b, "state", state);
 	if (reason[0])
 		jput_str(b, "reason", reason);
+	return b;
+}
+
+/* By which the scheduler can compare the nodes that serve the VIP. */
+static void write_services(const struct core_vip *v, struct jput b)
+{
+	struct jput all = jput_array(b, "services"), svc;
+
+	for (size_t i = 0; i < v->n_ports; i++) {
+		svc = jput_object(all, NULL);
+		jput_str(svc, "protocol", model_protocol_str(v->ports[i].conf->protocol));
+		jput_u64(svc, "port", v->ports[i].conf->port);
+		core_digest_write(&v->ports[i], svc);
+	}
+}
+
+static bool serves(const char *state)
+{
+	return strcmp(state, "announced") == 0 || strcmp(state, "ready") == 0;
 }
 
 /* The scheduler wants what is local here. */
@@ -154,9 +184,11 @@ static void report_vip(struct core_vip *v, struct jput b)
 	state = core_report_state(v, &reason);
 	if (v->phase == CORE_DELETED)
 		v->reported = true;
-	write_synced(b, v->conf.id, addr_prefix_str(&v->conf.addr, v->conf.plen, address),
-		     v->refusal ? v->refusal->desired_revision : v->conf.desired_revision, state,
-		     reason);
+	b = write_synced(b, v->conf.id, addr_prefix_str(&v->conf.addr, v->conf.plen, address),
+			 v->refusal ? v->refusal->desired_revision : v->conf.desired_revision,
+			 state, reason);
+	if (serves(state))
+		write_services(v, b);
 }
 
 void core_report_write(struct core *c, struct jput b)

@@ -67,6 +67,23 @@ static int adopt(struct core *c, const struct msg_svc *have, size_t len)
 	return 0;
 }
 
+/*
+ * Digests are for comparing nodes. They change with every backend that comes or goes, so
+ * that they are told a little later: lines for nlbd on which a route waits come first.
+ */
+static void note_digest(struct core_port *p, uint64_t digest)
+{
+	struct core_vip *v = p->vip;
+	struct core *c = v->core;
+
+	if (p->run.digest == digest)
+		return;
+	p->run.digest = digest;
+	v->digest_dirty = true;
+	if (!c->digests_at)
+		c->digests_at = c->now + CORE_DIGEST_MS * CORE_MS;
+}
+
 static void result(struct core *c, const struct msg_svc_result *res)
 {
 	struct core_vip *v = core_vip_find(c, &res->vip);
@@ -78,6 +95,7 @@ static void result(struct core *c, const struct msg_svc_result *res)
 	if (!p || p->run.generation != res->generation)
 		return;
 	run = &p->run;
+	note_digest(p, res->digest);
 	/* A ring that was not written leaves the one before it live. */
 	for (size_t i = 0; i < p->n_backends && res->state != MSG_SVC_FAILED; i++)
 		p->backends[i].in_ring = p->backends[i].ring_weight > 0;
@@ -87,7 +105,6 @@ static void result(struct core *c, const struct msg_svc_result *res)
 	if (res->state == MSG_SVC_PROVEN || (res->state == MSG_SVC_WRITTEN && !res->n_backends)) {
 		run->live = res->n_backends;
 		run->proven = res->n_backends > 0;
-		run->digest = res->ring_digest;
 		run->retry_ms = 0;
 		run->reason[0] = '\0';
 	} else {

@@ -250,7 +250,7 @@ static void tell_vip(struct core_vip *v)
 {
 	if (!v->told_dirty || v->phase != CORE_WANTED || !v->configured)
 		return;
-	v->told_dirty = false;
+	v->told_dirty = v->digest_dirty = false;
 	if (v->core->synced)
 		v->core->ops->vip(v->core->user, v);
 }
@@ -340,6 +340,20 @@ static void run_timers(struct core *c)
 		c->due_ns = MIN2(c->due_ns, v->due_ns);
 }
 
+static void run_digests(struct core *c)
+{
+	if (!c->digests_at || c->now < c->digests_at)
+		return;
+	c->digests_at = 0;
+	c->report_dirty = true;
+	for (struct core_vip *v = c->vips; v; v = v->hh.next) {
+		if (!v->digest_dirty)
+			continue;
+		v->told_dirty = true;
+		core_vip_dirty(v);
+	}
+}
+
 static void flush_notes(struct core *c)
 {
 	if (c->report_dirty)
@@ -360,6 +374,7 @@ void core_run(struct core *c, uint64_t now_ns)
 
 	c->now = now_ns;
 	run_timers(c);
+	run_digests(c);
 	todo = c->dirty;
 	c->dirty = NULL;
 	c->n_changed = 0;
@@ -387,5 +402,5 @@ void core_run(struct core *c, uint64_t now_ns)
 
 uint64_t core_due(const struct core *c)
 {
-	return c->due_ns;
+	return c->digests_at ? MIN2(c->due_ns, c->digests_at) : c->due_ns;
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "maps_digest.h"
 #include "maps_table.h"
 #include "util.h"
 
@@ -150,7 +151,6 @@ static int take_service(struct adoption *ad, struct maps_svc *svc, struct nlb_ri
 	r = maps_rings_adopt(&t->rings, place, ad->now, &svc->ring);
 	if (r < 0)
 		return r;
-	svc->digest = svc->ring->digest;
 	r = adopt_members(ad, svc);
 	if (r == 0) {
 		r = maps_table_add_svc(t, svc);
@@ -284,8 +284,10 @@ static int adopt_rest(struct adoption *ad)
 	if (r < 0)
 		return r;
 	/* Only now: those that were added are at the end. */
-	for (size_t i = 0; i < t->n_all; i++)
+	for (size_t i = 0; i < t->n_all; i++) {
 		sort_members(t->all[i]);
+		t->all[i]->digest = maps_digest(t->all[i]);
+	}
 	r = maps_gones_adopt(&t->gones, ad->now, keep_gone, ad);
 	return r < 0 ? r : maps_backends_adopted(&t->backends);
 }

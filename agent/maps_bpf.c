@@ -227,6 +227,10 @@ static int use(struct maps_bpf *b)
 	b->quic_ids_fd = bpf_map__fd(skel->maps.nlb_quic_ids);
 	b->fragments_fd = bpf_map__fd(skel->maps.nlb_fragments);
 	b->samples_fd = bpf_map__fd(skel->maps.nlb_samples);
+	b->vip_dir_fd = bpf_map__fd(skel->maps.nlb_vip_dir);
+	b->svc_dir_fd = bpf_map__fd(skel->maps.nlb_svc_dir);
+	b->backends_fd = bpf_map__fd(skel->maps.nlb_backends);
+	b->layout_fd = bpf_map__fd(skel->maps.nlb_layout);
 	b->vip_stats_fd = bpf_map__fd(skel->maps.nlb_vip_stats);
 	b->svc_stats_fd = bpf_map__fd(skel->maps.nlb_svc_stats);
 	b->be_stats_fd = bpf_map__fd(skel->maps.nlb_be_stats);
@@ -313,6 +317,16 @@ void maps_bpf_done(struct maps_bpf *b)
 			munmap(b->memory[i].at, b->memory[i].len);
 	nlb__destroy(b->skel);
 	*b = (struct maps_bpf){};
+}
+
+int maps_bpf_repair_layout(const struct maps_bpf *b)
+{
+	struct nlb_layout want = wanted_layout(b->cfg);
+	uint32_t zero = 0;
+
+	if (layout_holds(b->layout_fd, b->cfg))
+		return 0;
+	return bpf_map_update_elem(b->layout_fd, &zero, &want, BPF_ANY) < 0 ? -errno : 1;
 }
 
 int maps_bpf_set_sources(struct maps_bpf *b)

@@ -23,6 +23,7 @@ struct maps_bpf {
 	bool adopted; /* the maps are an earlier agent's, and so is their content */
 	int prog_fd;
 	int vips_fd, services_fd, gone_fd, numbers_fd, quic_ids_fd, fragments_fd, samples_fd;
+	int vip_dir_fd, svc_dir_fd, backends_fd, layout_fd;
 	int vip_stats_fd, svc_stats_fd, be_stats_fd, reasons_fd;
 	/* Memory of the maps, shared with the program. */
 	struct nlb_config *config;
@@ -51,6 +52,9 @@ int maps_bpf_open(const struct config *cfg, struct maps_bpf *b, char *err, size_
 
 /* Lets go of everything in this process; what is pinned stays in the kernel. */
 void maps_bpf_done(struct maps_bpf *b);
+
+/* nlb_layout says what it must. 0; 1: it did not, and does now; -errno. */
+int maps_bpf_repair_layout(const struct maps_bpf *b);
 
 /*
  * Writes to nlb_config: flags, and the outer sources for backends without a hop

@@ -31,21 +31,27 @@ static bool set64(void *at, const void *from)
 	return true;
 }
 
-int maps_config_init(struct maps_bpf *b)
+int maps_config_repair(struct maps_bpf *b)
 {
 	struct nlb_config *c = b->config;
 	uint64_t secret = c->secret;
+	int changed = 0;
 
 	while (!secret)
 		if (getrandom(&secret, sizeof(secret), 0) < 0 && errno != EINTR)
 			return -errno;
-	set64(&c->secret, &secret);
-	set32(&c->ttl, OUTER_TTL);
-	set32(&c->flow_idle, maps_flows_ticks(b->cfg->flow_idle_s));
-	set32(&c->vip_mask, b->vip_buckets - 1);
-	set32(&c->svc_mask, b->svc_buckets - 1);
-	set32(&c->flow_mask, b->flow_buckets - 1);
-	return 0;
+	changed += set64(&c->secret, &secret);
+	changed += set32(&c->ttl, OUTER_TTL);
+	changed += set32(&c->flow_idle, maps_flows_ticks(b->cfg->flow_idle_s));
+	changed += set32(&c->vip_mask, b->vip_buckets - 1);
+	changed += set32(&c->svc_mask, b->svc_buckets - 1);
+	changed += set32(&c->flow_mask, b->flow_buckets - 1);
+	return changed;
+}
+
+int maps_config_init(struct maps_bpf *b)
+{
+	return MIN2(maps_config_repair(b), 0);
 }
 
 bool maps_config_sources(struct nlb_config *c, const struct addr *source4,
@@ -67,7 +73,7 @@ static uint32_t *count(struct maps_prefixes *p, const struct addr *a, uint8_t pl
 	return addr_is_v4(a) ? &p->n4[plen] : &p->n6[plen];
 }
 
-static void write_list(const uint32_t *n, __u8 *at)
+static bool write_list(const uint32_t *n, __u8 *at)
 {
 	uint8_t list[NLB_PREFIXES_MAX] = {};
 	size_t k = 0;
@@ -76,13 +82,12 @@ static void write_list(const uint32_t *n, __u8 *at)
 	for (int plen = HOST_PLEN - 1; plen > 0 && k < NLB_PREFIXES_MAX; plen--)
 		if (n[plen])
 			list[k++] = (uint8_t)plen;
-	set64(at, list);
+	return set64(at, list);
 }
 
-void maps_prefixes_write(struct maps_prefixes *p)
+int maps_prefixes_write(struct maps_prefixes *p)
 {
-	write_list(p->n4, p->config->prefixes4);
-	write_list(p->n6, p->config->prefixes6);
+	return write_list(p->n4, p->config->prefixes4) + write_list(p->n6, p->config->prefixes6);
 }
 
 bool maps_prefixes_fit(const struct maps_prefixes *p, const struct addr *a, uint8_t plen)

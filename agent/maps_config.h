@@ -18,6 +18,9 @@
  */
 int maps_config_init(struct maps_bpf *b);
 
+/* The same later on: as it should be already. Returns how many fields were not, or -errno. */
+int maps_config_repair(struct maps_bpf *b);
+
 /* Writes outer sources (unspecified: none) and flags. True when something changed. */
 bool maps_config_sources(struct nlb_config *c, const struct addr *source4,
 			 const struct addr *source6, uint32_t flags);
@@ -35,8 +38,11 @@ bool maps_prefixes_fit(const struct maps_prefixes *p, const struct addr *a, uint
 void maps_prefixes_add(struct maps_prefixes *p, const struct addr *a, uint8_t plen);
 void maps_prefixes_remove(struct maps_prefixes *p, const struct addr *a, uint8_t plen);
 
-/* Writes both lists to nlb_config, the longest first, where they are not so already. */
-void maps_prefixes_write(struct maps_prefixes *p);
+/*
+ * Writes both lists to nlb_config, the longest first, where they are not so already. Returns
+ * how many were not.
+ */
+int maps_prefixes_write(struct maps_prefixes *p);
 
 /* True for the first address of a prefix of that length, and a length that the family has. */
 bool maps_prefix_valid(const struct addr *a, uint8_t plen);

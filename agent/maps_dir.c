@@ -172,6 +172,26 @@ bool maps_dir_has(const struct maps_dir *d, uint64_t hash, uint32_t number)
 	return find(d, hash, number) != NULL;
 }
 
+uint32_t maps_dir_count(const struct maps_dir *d, uint64_t hash, uint32_t number)
+{
+	uint32_t first = bucket_of(d, hash, 0), n = 0;
+	uint64_t want = entry_of(hash, number);
+
+	for (int which = 0; which < 2; which++) {
+		uint32_t bucket = bucket_of(d, hash, which);
+
+		for (int i = 0; i < NLB_BUCKET_ENTRIES; i++)
+			if (!(which && bucket == first) && load(&entries(d, bucket)[i]) == want)
+				n++;
+	}
+	return n;
+}
+
+void maps_dir_clear(struct maps_dir *d, uint32_t bucket, uint32_t entry)
+{
+	store(&entries(d, bucket)[entry], 0);
+}
+
 bool maps_dir_fits(const struct maps_dir *d, uint32_t bucket, uint64_t entry, uint64_t hash,
 		   uint32_t number)
 {

@@ -44,6 +44,12 @@ int maps_dir_remove(struct maps_dir *d, uint64_t hash, uint32_t number);
 /* True when the number is where a reader with this hash looks for it. */
 bool maps_dir_has(const struct maps_dir *d, uint64_t hash, uint32_t number);
 
+/* How many entries of the hash and number there are where a reader looks: 1, if it is in. */
+uint32_t maps_dir_count(const struct maps_dir *d, uint64_t hash, uint32_t number);
+
+/* Clears one entry, whatever it is. */
+void maps_dir_clear(struct maps_dir *d, uint32_t bucket, uint32_t entry);
+
 /*
  * For adopting: calls keep() with the tag and number of each entry, and its
  * bucket; the entry stays when it returns true, and is cleared when not.

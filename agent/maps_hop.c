@@ -284,6 +284,41 @@ void maps_hops_settled(struct maps_hops *h)
 			point(h, i, NULL);
 }
 
+/* Nobody goes by the hop while its entry is written: the kernel is asked meanwhile. */
+static int rewrite(struct maps_hops *h, struct maps_hop *hop)
+{
+	int r;
+
+	for (uint32_t i = 1; i <= h->max; i++)
+		if (h->users[i].hop == hop)
+			__atomic_store_n(&h->bpf->backends[i].hop, 0, __ATOMIC_RELEASE);
+	r = maps_grace_wait(h->grace);
+	if (r == 0)
+		h->bpf->hops[hop->number] = hop->content;
+	for (uint32_t i = 1; r == 0 && i <= h->max; i++)
+		if (h->users[i].hop == hop)
+			__atomic_store_n(&h->bpf->backends[i].hop, hop->number, __ATOMIC_RELEASE);
+	return r;
+}
+
+int maps_hops_repair(struct maps_hops *h, uint32_t number)
+{
+	struct maps_hop *hop = h->users[number].hop;
+	uint32_t *at = &h->bpf->backends[number].hop, want = hop ? hop->number : 0;
+	int r = 0;
+
+	if (hop && memcmp(&h->bpf->hops[hop->number], &hop->content, sizeof(hop->content)) != 0) {
+		r = rewrite(h, hop);
+		if (r < 0)
+			return r;
+		r = 1;
+	}
+	if (__atomic_load_n(at, __ATOMIC_RELAXED) == want)
+		return r;
+	__atomic_store_n(at, want, __ATOMIC_RELEASE);
+	return 1;
+}
+
 void maps_hops_sources(struct maps_hops *h)
 {
 	struct maps_sources now;

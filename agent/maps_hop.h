@@ -76,6 +76,12 @@ void maps_hops_path(struct maps_hops *h, const struct addr *target,
 /* neigh_ops.settled: adopted hops of backends that nobody wants are let go. */
 void maps_hops_settled(struct maps_hops *h);
 
+/*
+ * The entry of the backend's hop, and the backend's number of it, are what they should be. 0;
+ * 1: they were not, and are now; -errno: they could not be made so.
+ */
+int maps_hops_repair(struct maps_hops *h, uint32_t number);
+
 /* Outer sources may have changed: looks, and if so writes all hops anew. */
 void maps_hops_sources(struct maps_hops *h);
 

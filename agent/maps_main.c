@@ -111,7 +111,7 @@ static void send_result(struct maps *m, const struct maps_svc *svc)
 		.state = (uint8_t)svc->proof.state,
 		.n_backends = (uint32_t)svc->n_enabled,
 		.generation = svc->generation,
-		.ring_digest = svc->digest,
+		.digest = svc->digest,
 	};
 
 	key_to_msg(&svc->key, &res.vip, &res.port);
@@ -145,7 +145,7 @@ static void report(const struct msg_svc *msg, struct maps_svc *svc, int err, con
 	}
 	if (svc) {
 		res.n_backends = (uint32_t)svc->n_enabled;
-		res.ring_digest = svc->digest;
+		res.digest = svc->digest;
 	}
 	snprintf(res.reason, sizeof(res.reason), "%s", reason);
 	log_err("service refused, what it had stays", "vip=%s protocol=%u port=%u reason=\"%s\"",

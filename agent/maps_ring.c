@@ -473,6 +473,53 @@ static bool ages(struct maps_ring *ring, uint32_t now, uint32_t idle)
 	return true;
 }
 
+/* ---- checking ---- */
+
+bool maps_rings_unspoilt(const struct maps_ring *ring)
+{
+	return maps_gen_hash(&ring->gen, ring->place.size) == ring->content;
+}
+
+bool maps_rings_check_kept(struct maps_rings *r, uint32_t run, uint32_t max, uint32_t *ret_looked,
+			   uint32_t *ret_dropped)
+{
+	struct maps_ring *ring, *next;
+
+	*ret_looked = *ret_dropped = 0;
+	DL_FOREACH_SAFE(r->kept, ring, next)
+	{
+		if (ring->checked == run)
+			continue;
+		if (*ret_looked == max)
+			return false;
+		ring->checked = run;
+		++*ret_looked;
+		if (maps_rings_unspoilt(ring))
+			continue;
+		DL_DELETE(r->kept, ring);
+		r->n_kept--;
+		r->kept_slots -= even(ring->place.size);
+		drop(r, ring);
+		++*ret_dropped;
+	}
+	return true;
+}
+
+void maps_rings_repaired(struct maps_rings *r, struct maps_ring *ring, uint32_t now)
+{
+	struct maps_gen *g = &ring->gen;
+
+	g->recent = g->linger = 0;
+	for (uint32_t i = 0; i < ring->place.size; i++) {
+		uint32_t mode = maps_gen_mode(g->slot[i]);
+
+		g->recent += mode == NLB_SLOT_RECENT;
+		g->linger += mode == NLB_SLOT_LINGER;
+	}
+	settle(r, ring, now);
+	ring->digest = digest(r, ring);
+}
+
 void maps_rings_age(struct maps_rings *r, uint32_t now, uint32_t idle, uint32_t max)
 {
 	for (size_t seen = 0; seen < r->n_all && max; seen++) {

@@ -62,6 +62,7 @@ struct maps_ring {
 	 * the same ring, whatever numbers they gave.
 	 */
 	uint64_t digest;
+	uint32_t checked; /* maps_check.h: number of the last check that looked at it */
 	uint32_t rested; /* tick since which all slots are STABLE, if they ever were not */
 };
 
@@ -142,6 +143,20 @@ void maps_rings_put(struct maps_rings *r, struct maps_ring *ring);
 
 /* Ages up to max slots (maps_gen_age()), going on where the last call ended. */
 void maps_rings_age(struct maps_rings *r, uint32_t now, uint32_t idle, uint32_t max);
+
+/*
+ * The content is what it was when it was written, or aged last. Of a ring whose slots are
+ * put right in place, maps_rings_repaired() makes that known.
+ */
+bool maps_rings_unspoilt(const struct maps_ring *ring);
+void maps_rings_repaired(struct maps_rings *r, struct maps_ring *ring, uint32_t now);
+
+/*
+ * Rings that are kept without references, as many as max of those that `run` has not looked at
+ * yet: spoilt ones are dropped. True: all are looked at.
+ */
+bool maps_rings_check_kept(struct maps_rings *r, uint32_t run, uint32_t max, uint32_t *ret_looked,
+			   uint32_t *ret_dropped);
 
 /* What the program goes by; NULL: no ring. */
 struct nlb_ring maps_ring_place(const struct maps_ring *ring);

@@ -106,6 +106,7 @@ static int settle(void *user)
 
 int maps_table_add_vip(struct maps_table *t, struct maps_vip *vip)
 {
+	vip->wanted_run = t->check_run;
 	HASH_ADD(hh, t->vips, addr, sizeof(vip->addr), vip);
 	if (!HASH_ADDED(hh, vip))
 		return -ENOMEM;
@@ -124,6 +125,7 @@ int maps_table_add_svc(struct maps_table *t, struct maps_svc *svc)
 		t->all = grown;
 		t->cap_all = cap;
 	}
+	svc->wanted_run = t->check_run;
 	HASH_ADD(hh, t->services, key, sizeof(svc->key), svc);
 	if (!HASH_ADDED(hh, svc))
 		return -ENOMEM;
@@ -226,7 +228,7 @@ void maps_table_done(struct maps_table *t)
 
 /* ---- VIPs ---- */
 
-void maps_table_vip_flags(struct maps_table *t, const struct maps_vip *vip)
+static uint32_t vip_flags(const struct maps_vip *vip)
 {
 	uint32_t flags = vip->flags;
 
@@ -234,7 +236,20 @@ void maps_table_vip_flags(struct maps_table *t, const struct maps_vip *vip)
 		if (!svc->key.port[0] && !svc->key.port[1])
 			flags |= svc->key.protocol == IPPROTO_TCP ? NLB_VIP_F_ALL_TCP
 								  : NLB_VIP_F_ALL_UDP;
-	__atomic_store_n(&t->bpf->vips[vip->number].flags, flags, __ATOMIC_RELEASE);
+	return flags;
+}
+
+void maps_table_vip_flags(struct maps_table *t, const struct maps_vip *vip)
+{
+	__atomic_store_n(&t->bpf->vips[vip->number].flags, vip_flags(vip), __ATOMIC_RELEASE);
+}
+
+struct nlb_vip maps_table_vip_entry(const struct maps_vip *vip)
+{
+	struct nlb_vip entry = {.flags = vip_flags(vip), .plen = vip->plen};
+
+	memcpy(entry.addr, vip->addr.b, sizeof(entry.addr));
+	return entry;
 }
 
 /* Under a number that is its own already. */
@@ -246,8 +261,7 @@ static int vip_publish(struct maps_table *t, struct maps_vip *vip, bool clear)
 	r = clear ? maps_stats_clear(t->bpf->vip_stats_fd, vip->number) : 0;
 	if (r < 0)
 		return r;
-	*entry = (struct nlb_vip){.flags = vip->flags, .plen = vip->plen};
-	memcpy(entry->addr, vip->addr.b, sizeof(entry->addr));
+	*entry = maps_table_vip_entry(vip);
 	r = maps_table_add_vip(t, vip);
 	if (r < 0)
 		return r;

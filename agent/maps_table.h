@@ -32,6 +32,7 @@ struct maps_vip {
 	uint32_t number;
 	uint32_t flags; /* those that were asked for: NLB_VIP_F_PASS_UNKNOWN */
 	struct maps_svc *services;
+	uint32_t wanted_run; /* maps_check.h: the last check in which the parent named it */
 };
 
 /* How far a service is proven; kept by maps_prove.c. */
@@ -73,7 +74,7 @@ struct maps_svc {
 	size_t pos;	       /* in maps_table.all */
 	uint32_t number;
 	struct maps_ring *ring;	     /* NULL: there is no backend */
-	uint64_t digest;	     /* the ring's */
+	uint64_t digest;	     /* maps_digest() */
 	uint64_t generation;	     /* the parent's, of the last SVC_SET that succeeded */
 	bool wanted;		     /* there was one; false: adopted only */
 	bool weights_known;	     /* false: adopted, and the members are what the ring shows */
@@ -81,6 +82,7 @@ struct maps_svc {
 	struct maps_member *members; /* by address */
 	uint32_t flows_until;	     /* tick; whatever its ring is, some may be remembered */
 	struct maps_proof proof;
+	uint32_t wanted_run; /* as of a VIP */
 };
 
 struct maps_table {
@@ -100,6 +102,7 @@ struct maps_table {
 	struct maps_svc **svc_of; /* [max_services + 1] */
 	struct maps_svc **all;	  /* services in no order */
 	size_t n_all, cap_all;
+	uint32_t check_run; /* number of the last check: what is made meanwhile is wanted */
 };
 
 /*
@@ -167,6 +170,13 @@ void maps_table_forget_svc(struct maps_table *t, struct maps_svc *svc);
 
 /* Writes the VIP's flags, its own and those of its services. */
 void maps_table_vip_flags(struct maps_table *t, const struct maps_vip *vip);
+
+/* Entries as they should be in nlb_vips and nlb_services. */
+struct nlb_vip maps_table_vip_entry(const struct maps_vip *vip);
+struct nlb_service maps_table_svc_entry(const struct maps_svc *svc);
+
+/* Points the service to this ring, by one store. */
+void maps_table_store_ring(struct maps_table *t, uint32_t number, struct nlb_ring ring);
 
 uint64_t maps_table_vip_hash(const struct nlb_vip *vip);
 struct maps_member *maps_table_member(const struct maps_svc *svc, const struct addr *a);

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "maps_change.h"
+#include "maps_digest.h"
 #include "maps_stats.h"
 #include "util.h"
 
@@ -35,7 +36,7 @@ uint64_t maps_change_key_word(const struct maps_svc_key *key, const struct maps_
 }
 
 /* The switch. */
-static void store_ring(struct maps_table *t, uint32_t number, struct nlb_ring ring)
+void maps_table_store_ring(struct maps_table *t, uint32_t number, struct nlb_ring ring)
 {
 	union {
 		struct nlb_ring ring;
@@ -44,6 +45,18 @@ static void store_ring(struct maps_table *t, uint32_t number, struct nlb_ring ri
 
 	_Static_assert(sizeof(u.ring) == sizeof(u.word), "one store");
 	__atomic_store_n((uint64_t *)&t->bpf->services[number].ring, u.word, __ATOMIC_RELEASE);
+}
+
+struct nlb_service maps_table_svc_entry(const struct maps_svc *svc)
+{
+	return (struct nlb_service){
+		.ring = maps_ring_place(svc->ring),
+		.key = maps_change_key_word(&svc->key, svc->vip),
+		.vip = svc->vip->number,
+		.flags = svc->conf.flags,
+		.quic_config = svc->conf.quic_config,
+		.quic_len = svc->conf.quic_len,
+	};
 }
 
 /* ---- what is wanted ---- */
@@ -240,8 +253,8 @@ static void take_over(struct maps_table *t, struct maps_change *c, struct maps_s
 		svc->n_enabled += svc->members[i].weight > 0;
 	svc->weights_known = true;
 	svc->ring = c->ring;
-	svc->digest = c->ring ? c->ring->digest : 0;
 	svc->conf = c->conf;
+	svc->digest = maps_digest(svc);
 	c->members = members;
 	c->n_held = n;
 	c->ring = ring;
@@ -277,7 +290,7 @@ static void switch_ring(struct maps_table *t, struct maps_change *c)
 	size_t n_old = svc->n_members;
 
 	if (svc->ring != c->ring)
-		store_ring(t, svc->number, maps_ring_place(c->ring));
+		maps_table_store_ring(t, svc->number, maps_ring_place(c->ring));
 	take_over(t, c, svc);
 	drop_ids(t, svc->number, &c->conf, c->members, n_old, svc->members, svc->n_members);
 }

@@ -27,6 +27,11 @@ enum msg_type {
 	MSG_MAPS_ASK,	       /* struct msg_ask: where would this packet go? */
 	MSG_MAPS_SAMPLE_SET,   /* struct msg_sample_set: from now on, these; or none */
 	MSG_MAPS_SAMPLE_TAKEN, /* struct msg_batch: .seq samples more may be sent */
+	MSG_MAPS_CHECK_BEGIN,  /* struct msg_batch: what follows up to CHECK is all there should be */
+	MSG_MAPS_WANT_VIP,     /* struct msg_vip as last set; flags MSG_WANT_ANY: it may be there */
+	MSG_MAPS_WANT_SVC,     /* struct msg_svc + backends as last set; flags likewise */
+	MSG_MAPS_CHECK,	       /* struct msg_batch: check all, and repair */
+	MSG_MAPS_USAGE_GET,    /* struct msg_batch: .seq comes back */
 
 	/* maps -> parent */
 	MSG_MAPS_HAVE = 32,    /* struct msg_svc + its ring's backends: adopted, before READY */
@@ -43,6 +48,8 @@ enum msg_type {
 	MSG_MAPS_ANSWER,       /* struct msg_answer: one for each ASK */
 	MSG_MAPS_SAMPLE_STATE, /* struct msg_sample_state: one for each SAMPLE_SET */
 	MSG_MAPS_SAMPLE,       /* struct msg_sample + cap_len bytes of the frame */
+	MSG_MAPS_CHECKED,      /* struct msg_check: one for each CHECK, when it is done */
+	MSG_MAPS_USAGE,	       /* struct msg_usage: one for each USAGE_GET */
 
 	/* parent -> health */
 	MSG_HC_SET = 64, /* struct msg_hc_cond + strings; a known id keeps its state */
@@ -109,8 +116,82 @@ struct msg_svc_result {
 	uint8_t state;	     /* enum msg_svc_state */
 	uint32_t n_backends; /* with a weight, of the live ring */
 	uint64_t generation;
-	uint64_t ring_digest; /* hash of the ring's content as backend addresses */
+	uint64_t digest; /* of what the maps have now (maps_digest.h), also when FAILED */
 	char reason[MSG_REASON_LEN];
+};
+
+/* Of a VIP or service: whatever it is, and it need not be there. */
+#define MSG_WANT_ANY UINT32_MAX
+
+/* What a check looks at: docs/maps.md says what each is. The second argument is its name. */
+#define MSG_CHECK_KINDS(X)                                                                         \
+	X(WANTED, "wanted")                                                                        \
+	X(CONFIG, "config")                                                                        \
+	X(VIPS, "vips")                                                                            \
+	X(SERVICES, "services")                                                                    \
+	X(VIP_DIR, "vip_dir")                                                                      \
+	X(SVC_DIR, "svc_dir")                                                                      \
+	X(BACKENDS, "backends")                                                                    \
+	X(HOPS, "hops")                                                                            \
+	X(RINGS, "rings")                                                                          \
+	X(NUMBERS, "numbers")                                                                      \
+	X(GONE, "gone")                                                                            \
+	X(QUIC_IDS, "quic_ids")
+
+enum msg_check_kind {
+#define MSG_CHECK_ENUM(name, text) MSG_CHECK_##name,
+	MSG_CHECK_KINDS(MSG_CHECK_ENUM)
+#undef MSG_CHECK_ENUM
+		MSG_CHECK_COUNT
+};
+
+struct msg_check_count {
+	uint64_t looked;   /* things looked at */
+	uint64_t found;	   /* of them were not as they should be */
+	uint64_t repaired; /* of those found */
+	uint64_t failed;   /* to be repaired */
+};
+
+struct msg_check {
+	uint64_t seq;
+	uint64_t took_ns; /* from the first thing looked at to the last */
+	uint64_t busy_ns; /* of it, at work */
+	struct msg_check_count kinds[MSG_CHECK_COUNT];
+};
+
+/* What of the maps' room is taken. */
+#define MSG_USAGE_KINDS(X)                                                                         \
+	X(VIPS, "vips")                                                                            \
+	X(SERVICES, "services")                                                                    \
+	X(BACKENDS, "backends")                                                                    \
+	X(RING_SLOTS, "ring_slots")                                                                \
+	X(FLOWS, "flows")                                                                          \
+	X(HOPS, "hops")                                                                            \
+	X(GONE, "gone")                                                                            \
+	X(QUIC_IDS, "quic_ids")                                                                    \
+	X(FRAGMENTS, "fragments")                                                                  \
+	X(OTHER, "other")
+
+enum msg_usage_kind {
+#define MSG_USAGE_ENUM(name, text) MSG_USAGE_##name,
+	MSG_USAGE_KINDS(MSG_USAGE_ENUM)
+#undef MSG_USAGE_ENUM
+		MSG_USAGE_COUNT
+};
+
+struct msg_usage_count {
+	uint64_t used;
+	uint64_t retired; /* nobody's any more, and not yet to be used again */
+	uint64_t max;
+	uint64_t bytes; /* of the maps that hold them, as the kernel has them */
+};
+
+struct msg_usage {
+	uint64_t seq;
+	uint64_t rss;	 /* of the maps child, in bytes; with the maps that it has mapped */
+	uint64_t shared; /* of it, memory that is a map's or a file's */
+	uint64_t kept;	 /* of it, rings that were computed lately (maglev_keep.h) */
+	struct msg_usage_count kinds[MSG_USAGE_COUNT];
 };
 
 struct msg_dataplane {

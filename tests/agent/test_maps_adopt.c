@@ -56,15 +56,17 @@ static void test_unchanged_is_not_touched(void **state _unused_)
 {
 	struct nlb_ring place;
 	uint32_t number;
+	uint64_t digest;
 
 	TABLE_FX_NEEDED(&fx);
 	set(80, "11 12 13", 1);
 	set(81, "", 1);
 	place = svc_of(80)->ring->place;
 	number = table_fx_number(&fx, 12);
+	digest = svc_of(80)->digest;
 	table_fx_reopen(&fx);
 	assert_int_equal(svc_of(80)->n_enabled, 3);
-	assert_int_equal(svc_of(80)->digest, svc_of(80)->ring->digest);
+	assert_true(svc_of(80)->digest == digest);
 	assert_false(svc_of(80)->wanted);
 	set(80, "11 12 13", 0);
 	assert_memory_equal(&place, &svc_of(80)->ring->place, sizeof(place));

@@ -175,8 +175,8 @@ static void test_batch(void **state)
 	fill();
 	assert_int_equal(host.n_results, 2);
 	assert_int_equal(result(VIP4, 80)->n_backends, 2);
-	assert_int_not_equal(result(VIP4, 80)->ring_digest, result(VIP6, 80)->ring_digest);
-	digest = result(VIP4, 80)->ring_digest;
+	assert_int_not_equal(result(VIP4, 80)->digest, result(VIP6, 80)->digest);
+	digest = result(VIP4, 80)->digest;
 
 	/* The same in another order, with what is gone set in between: one swap, same ring. */
 	maps_host_svc(&host, VIP4, 80, 13, NONE);
@@ -184,7 +184,7 @@ static void test_batch(void **state)
 	maps_host_commit(&host);
 	assert_int_equal(host.n_results, 1);
 	assert_proven(VIP4, 80);
-	assert_int_equal(result(VIP4, 80)->ring_digest, digest);
+	assert_int_equal(result(VIP4, 80)->digest, digest);
 	assert_int_equal(result(VIP4, 80)->generation, host.generation);
 
 	maps_host_svc(&host, VIP4, 80, 13, NONE);
@@ -192,7 +192,7 @@ static void test_batch(void **state)
 	assert_int_equal(result(VIP4, 80)->state, MSG_SVC_WRITTEN);
 	assert_string_equal(result(VIP4, 80)->reason, "no enabled backend");
 	assert_int_equal(result(VIP4, 80)->n_backends, 0);
-	assert_int_equal(result(VIP4, 80)->ring_digest, 0);
+	assert_int_equal(result(VIP4, 80)->digest, 0);
 
 	maps_host_svc(&host, VIP4, 80, 13, LIST("10.0.0.13"));
 	maps_host_svc(&host, VIP4, 443, 17, LIST("fd00::13"));
@@ -244,7 +244,7 @@ static void test_kill_and_adopt(void **state)
 	(void)state;
 	NEEDS_ROOT();
 	fill();
-	digest = result(VIP4, 80)->ring_digest;
+	digest = result(VIP4, 80)->digest;
 	rings = map_id("nlb_rings");
 	before = link_info("lb0");
 	maps_host_kill(&host);
@@ -266,7 +266,7 @@ static void test_kill_and_adopt(void **state)
 	maps_host_linger(&host, 100);
 	assert_int_equal(host.n_results, 0);
 	fill();
-	assert_int_equal(result(VIP4, 80)->ring_digest, digest);
+	assert_int_equal(result(VIP4, 80)->digest, digest);
 }
 
 static void test_counters_survive(void **state)

@@ -69,6 +69,7 @@ static void on_svc_set(struct core_fx *fx, const struct msg_svc *svc, size_t len
 		.state = n ? fx->result : MSG_SVC_WRITTEN,
 		.n_backends = n,
 		.generation = svc->generation,
+		.digest = svc->n_backends ? 0xd000 + svc->n_backends : 0,
 	};
 	if (res->state != MSG_SVC_PROVEN && n)
 		snprintf(res->reason, sizeof(res->reason), "no room");

@@ -355,7 +355,7 @@ def kill_parent(bed):
 
 
 def test_kill_9_changes_nothing(bed):
-    digests = [p["ring"]["digest"] for p in bed.get("vip", VIP)["ports"]]
+    digests = [p["digest"] for p in bed.get("vip", VIP)["ports"]]
     kill_parent(bed)
     # The full set is what it was; no VIP was ever less, and the override stands.
     told = bed.nlbd.told("vip")
@@ -365,7 +365,7 @@ def test_kill_9_changes_nothing(bed):
     wait_for("an answer", lambda: bed.get("status").get("node"))
     assert bed.get("status")["dataplane"]["adopted"] is True
     assert bed.get("vip", VIP)["ports"][0]["backends"][0]["state"] == "drain"
-    assert [p["ring"]["digest"] for p in bed.get("vip", VIP)["ports"]] == digests
+    assert [p["digest"] for p in bed.get("vip", VIP)["ports"]] == digests
     assert bed.ctl("reset", VIP, "tcp", "80", BACKENDS[0]).returncode == 0
     wait_for("both back", lambda: bed.nlbd.is_ready(VIP, 2))
 
