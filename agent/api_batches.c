@@ -27,8 +27,8 @@ enum api_result api_get_batches(struct api_request *req)
 	struct jput b = jput_begin(&req->out), list;
 
 	jput_u64(b, "batches", c->seq);
-	jput_u64(b, "services", c->n_services);
-	jput_u64(b, "changed", c->n_services_changed);
+	jput_u64(b, "services", c->n_batched);
+	jput_u64(b, "changed", c->n_batched_changed);
 	list = jput_array(b, "last");
 	for (uint64_t seq = first; seq <= c->seq; seq++) {
 		const struct core_batch *batch = &c->batches[seq % CORE_BATCHES];

@@ -58,7 +58,7 @@ void core_batch_done(struct core *c, const struct msg_committed *done)
 {
 	c->in_flight = false;
 	batch_at(c, c->seq)->done = *done;
-	c->n_services += done->services;
-	c->n_services_changed += done->changed;
+	c->n_batched += done->services;
+	c->n_batched_changed += done->changed;
 	core_remove_committed(c);
 }

@@ -205,7 +205,7 @@ struct core {
 	bool in_flight;				 /* a batch is with the maps child */
 	struct core_batch next;			 /* times of what is not sent yet */
 	struct core_batch batches[CORE_BATCHES]; /* the last ones, by seq */
-	uint64_t n_services, n_services_changed; /* in all batches */
+	uint64_t n_batched, n_batched_changed;	 /* in all batches */
 	bool need_commit;			 /* frames were sent since the last commit */
 	uint64_t seq;				 /* of the batch in flight */
 

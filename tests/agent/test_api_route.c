@@ -35,7 +35,7 @@ static void test_reading(void **state)
 	assert_true(api_fx_has(
 		fx,
 		"\"enabled\":1,\"total\":2,\"draining\":0,\"affinity\":\"none\","
-		"\"first_round\":true,\"ring\":{\"state\":\"proven\",\"size\":13313,\"backends\":1,"));
+		"\"first_round\":true,\"digest\":\"000000000000d001\",\"ring\":{\"state\":\"proven\",\"size\":13313,\"backends\":1,"));
 	assert_true(api_fx_has(fx, "\"checks\":[{\"type\":\"tcp\",\"port\":80,\"state\":\"up\""));
 	/* An address may be written in any way. */
 	assert_int_equal(api_fx_call(fx, API_GET, "/v1/vips/::ffff:" V, ""), 200);

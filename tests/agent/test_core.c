@@ -317,6 +317,7 @@ static void test_feed_line(void **state _unused_)
 			    "{\"vip\":{\"address\":\"" V "\",\"enabled\":1,\"total\":1,"
 			    "\"ready\":true,\"tag\":7,\"revision\":3,\"id\":\"x\",\"ports\":[{"
 			    "\"protocol\":\"tcp\",\"port\":80,\"enabled\":1,\"total\":1,"
+			    "\"digest\":\"000000000000d001\","
 			    "\"backends\":[{\"address\":\"" B1
 			    "\",\"weight\":2,\"state\":\"up\"}]}]}}\n");
 	assert_int_equal(len, strlen(line));

@@ -134,7 +134,7 @@ static void test_remembered(void **state _unused_)
 {
 	struct core_fx *fx = two_up();
 	const struct core_batch *b;
-	uint64_t first, services = fx->core->n_services;
+	uint64_t first, services = fx->core->n_batched;
 
 	pass(fx, 10 * CORE_GATHER_MS * 1000);
 	fx->mute = true;
@@ -151,7 +151,7 @@ static void test_remembered(void **state _unused_)
 	assert_int_equal(b->done.seq, 0);
 	core_fx_answer(fx);
 	assert_int_equal(b->done.seq, fx->core->seq);
-	assert_int_equal(fx->core->n_services, services + 1);
+	assert_int_equal(fx->core->n_batched, services + 1);
 	core_fx_free(fx);
 }
 

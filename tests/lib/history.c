@@ -304,6 +304,7 @@ static const char *check_ring(struct history_side *s, size_t i, const struct rin
 	enum ring_walk_result result, wanted = set->n ? RING_WALK_SAME : RING_WALK_EMPTY;
 	struct ring_want want;
 	struct ring_seen seen;
+	const struct maps_ring *ring;
 	uint64_t digest = 0;
 
 	assert_int_equal(ring_want_init(&want, s->applied[i].size, set, 1), 0);
@@ -316,9 +317,10 @@ static const char *check_ring(struct history_side *s, size_t i, const struct rin
 	if (result != wanted)
 		return WRONG(s, "service %zu, slot %u: %s (%zu backends)", i, seen.slot,
 			     ring_walk_str(result), set->n);
-	if (s->fx.table.svc_of[number]->digest != digest)
-		return WRONG(s, "service %zu: digest %016llx of %zu backends", i,
-			     (unsigned long long)s->fx.table.svc_of[number]->digest, set->n);
+	ring = s->fx.table.svc_of[number]->ring;
+	if ((ring ? ring->digest : 0) != digest)
+		return WRONG(s, "service %zu: digest %016llx of the ring of %zu backends", i,
+			     (unsigned long long)(ring ? ring->digest : 0), set->n);
 	return NULL;
 }
 
