@@ -22,9 +22,12 @@ LIMITS_KIB = {"parent": 16, "maps": 48, "health": 4}
 
 
 def rings(node):
-    """What the API says of each service's ring."""
-    vips = node.fetch("/v1/vips").get("vips", [])
-    return {(v["address"], p["port"]): p["ring"] for v in vips for p in v["ports"]}
+    """What the API says of each service's ring, and the service's digest."""
+    services = {}
+    for vip in node.fetch("/v1/vips").get("vips", []):
+        for port in vip["ports"]:
+            services[vip["address"], port["port"]] = {**port["ring"], "digest": port.get("digest")}
+    return services
 
 
 def touched(before, after):
