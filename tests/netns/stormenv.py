@@ -13,7 +13,7 @@ import random
 import subprocess
 import threading
 
-from nsenv import AGENT, BUILD, Api, agent_config, pids_in, wait_for
+from nsenv import AGENT, BUILD, Api, agent_config, pids_in, run, wait_for
 from trafficenv import Bed, address, hear, tell
 
 RINGWATCH = os.path.join(BUILD, "tests/netns/ringwatch")
@@ -87,6 +87,8 @@ class Storm(Bed):
     def __init__(self, seed):
         weights = {last: 1 for group in (STEADY, A, B) for last in group}
         super().__init__("redirect", 4, weights)
+        # The agent keeps on disk what it answers for, and a disk may take seconds.
+        run("mount", "-t", "tmpfs", "storm", self.dir)
         self.rng = random.Random(seed)
         self.services = [Service(i, WAYS[i // EACH]) for i in range(EACH * len(WAYS))]
         self.comes = True
@@ -145,6 +147,8 @@ class Storm(Bed):
         super().close()
         if self.supervisor.is_alive():
             self.supervisor.join(5)
+        subprocess.run(["umount", "-l", self.dir], check=False, stderr=subprocess.DEVNULL)
+        os.rmdir(self.dir)
 
     # ---- changes ----
 
