@@ -114,7 +114,13 @@ class Storm(Bed):
         with open(self.path("agent.log"), "ab") as log:
             while not self.stopping.is_set():
                 self.agent = subprocess.Popen(
-                    ["ip", "netns", "exec", self.lb, AGENT, "-c", self.path("agent.conf")],
+                    [
+                        "nsenter",
+                        f"--net=/run/netns/{self.lb}",
+                        AGENT,
+                        "-c",
+                        self.path("agent.conf"),
+                    ],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
