@@ -73,6 +73,7 @@ void history_restart(struct history_side *s)
 	table_fx_close(&s->fx);
 	open_table(s);
 	assert_true(s->fx.bpf.adopted);
+	memset(s->adopted, true, sizeof(s->adopted));
 	s->restarts++;
 }
 
@@ -166,6 +167,7 @@ void history_stage(struct history_side *s, size_t i, const struct history_want *
 	struct msg_svc del = {.vip = vip_of(i), .port = port_of(i), .protocol = IPPROTO_TCP};
 
 	s->staged[i] = *want;
+	s->sent[i] = true;
 	if (want->exists) {
 		add_vip(s, MSG_MAPS_VIP_SET, i);
 		add_svc(s, i, want, rnd);
@@ -338,7 +340,8 @@ static const char *check_service(struct history_side *s, size_t i, bool changed)
 	wrong = check_ring(s, i, &set, is.number);
 	if (wrong)
 		return wrong;
-	if (!changed && (is.word != s->before[i].word || is.number != s->before[i].number))
+	if (!changed && !s->adopted[i] &&
+	    (is.word != s->before[i].word || is.number != s->before[i].number))
 		return WRONG(s, "service %zu did not change, but was touched", i);
 	return check_modes(s, i, &is, &set);
 }
@@ -448,7 +451,10 @@ const char *history_apply(struct history_side *s)
 	memcpy(s->applied, s->staged, sizeof(s->applied));
 	for (size_t i = 0; i < HISTORY_SERVICES && !wrong; i++)
 		wrong = check_service(s, i, changed[i]);
+	for (size_t i = 0; i < HISTORY_SERVICES; i++)
+		s->adopted[i] &= !s->sent[i];
 	memset(s->fresh, 0, sizeof(s->fresh));
+	memset(s->sent, 0, sizeof(s->sent));
 	return wrong ? wrong : check_counts(s);
 }
 

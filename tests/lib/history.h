@@ -51,6 +51,12 @@ struct history_side {
 	struct ring_walk walk;
 	struct history_want staged[HISTORY_SERVICES], applied[HISTORY_SERVICES];
 	bool fresh[HISTORY_SERVICES]; /* removed and made anew in this batch */
+	/*
+	 * Not set since a restart: it may get another ring that is the same in all, if aging had
+	 * made two of them equal.
+	 */
+	bool adopted[HISTORY_SERVICES];
+	bool sent[HISTORY_SERVICES]; /* in this batch */
 	struct history_snap before[HISTORY_SERVICES];
 	uint32_t era; /* says which addresses the pool has */
 	uint32_t aged_s;
