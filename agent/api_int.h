@@ -69,6 +69,7 @@ struct api_request {
 	/* API_WAIT: nobody may call api_resume() any more. */
 	void (*cancel)(struct api_request *req);
 	struct ask ask;
+	struct mapcheck_wait check;
 };
 
 /*
@@ -163,6 +164,10 @@ enum api_result api_get_route(struct api_request *req);
 enum api_result api_post_capture(struct api_request *req);
 enum api_result api_get_capture(struct api_request *req);
 enum api_result api_delete_capture(struct api_request *req);
+
+/* api_maps.c */
+enum api_result api_get_maps(struct api_request *req);
+enum api_result api_post_maps_check(struct api_request *req);
 
 /* api_stats.c: the counters as they come in, frame by frame; true after the last one. */
 struct api_stats {

@@ -42,6 +42,8 @@ static const struct api_path api_paths[] = {
 		     [API_DELETE] = api_delete_capture},
 	 .own_args = true},
 	{.pattern = "v1/batches", .handler[API_GET] = api_get_batches},
+	{.pattern = "v1/maps", .handler[API_GET] = api_get_maps},
+	{.pattern = "v1/maps/check", .handler[API_POST] = api_post_maps_check},
 	{.pattern = "v1/sync/accept", .handler[API_POST] = api_post_accept},
 	{.pattern = "v1/backends",
 	 .handler[API_POST] = api_post_backends,

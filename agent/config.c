@@ -66,6 +66,7 @@ static const struct config_key config_keys[] = {
 	{"dataplane", "flow-idle", KIND_U32, AT(flow_idle_s), 60, 3600},
 	{"dataplane", "hold-down-ms", KIND_U32, AT(hold_down_ms), 0, 3600000},
 	{"dataplane", "echo", KIND_U32, AT(echo), 0, 1},
+	{"maps", "check-interval", KIND_U32, AT(check_interval_s), 0, 86400},
 	{"nlbd", "socket", KIND_PATH, AT(nlbd_socket)},
 	{"api", "socket", KIND_PATH, AT(api_socket)},
 	{"api", "group", KIND_TEXT, AT(api_group)},
@@ -106,6 +107,7 @@ void config_init(struct config *c)
 		.flow_idle_s = 900,
 		.hold_down_ms = 5000,
 		.echo = 1,
+		.check_interval_s = 600,
 		.nlbd_socket = "/var/run/frr/nlbd-agent.sock",
 		.api_socket = "/run/nlb/agent.sock",
 	};

@@ -60,6 +60,9 @@ struct config {
 	uint32_t hold_down_ms;	       /* hold-down-ms: withdrawal to map removal; default 5000 */
 	uint32_t echo;		       /* echo: pings to VIPs are answered; 0 or 1, default 1 */
 
+	/* [maps] */
+	uint32_t check_interval_s; /* check-interval: between checks; 0: none; default 600 */
+
 	/* [nlbd] */
 	char nlbd_socket[CONFIG_PATH_LEN]; /* socket; default /var/run/frr/nlbd-agent.sock */
 

@@ -77,6 +77,13 @@ bool core_maps_ready(const struct core *c);
 bool core_adopted(const struct core *c); /* services were found in pinned maps */
 void core_health_results(struct core *c, const struct msg_hc_result *r, size_t n, uint64_t now_ns);
 
+/*
+ * For a check of the maps (maps_check.h): names to the maps child what it was last told to
+ * have, max VIPs at a time. True: that was all.
+ */
+void core_check_begin(struct core *c);
+bool core_check_some(struct core *c, size_t max);
+
 /* ---- from nlbd ---- */
 
 enum core_route {

@@ -214,6 +214,7 @@ struct core {
 	uint64_t sync_by;     /* ... or will be anyway */
 
 	struct core_vip *timed, *dirty, *ring;
+	struct core_vip *check_at; /* core_check.c: named next; NULL: all are */
 	uint64_t due_ns;
 	bool report_dirty, verdicts_dirty, overrides_dirty, local_dirty;
 	uint32_t mark;	    /* for whoever walks a document and looks for doubles */

@@ -122,6 +122,8 @@ void core_vip_free(struct core_vip *v)
 		unlist(&c->dirty, v, offsetof(struct core_vip, dirty_next));
 	if (v->want_ring)
 		unlist(&c->ring, v, offsetof(struct core_vip, ring_next));
+	if (c->check_at == v)
+		c->check_at = v->hh.next;
 	HASH_DELETE(hh, c->vips, v);
 	free(v);
 }

@@ -41,24 +41,15 @@ static const struct check_part {
 	enum msg_check_kind kind;
 	int (*step)(struct maps_check *c);
 } parts[] = {
-	{MSG_CHECK_WANTED, maps_check_unwanted},
-	{MSG_CHECK_CONFIG, check_config},
-	{MSG_CHECK_VIPS, maps_check_vips},
-	{MSG_CHECK_SERVICES, maps_check_services},
-	{MSG_CHECK_VIP_DIR, maps_check_vip_dir},
-	{MSG_CHECK_VIP_DIR, maps_check_vip_missing},
-	{MSG_CHECK_SVC_DIR, maps_check_svc_dir},
-	{MSG_CHECK_SVC_DIR, maps_check_svc_missing},
-	{MSG_CHECK_BACKENDS, maps_check_backends},
-	{MSG_CHECK_HOPS, maps_check_hops},
-	{MSG_CHECK_RINGS, maps_check_rings},
-	{MSG_CHECK_RINGS, maps_check_kept},
-	{MSG_CHECK_NUMBERS, maps_check_numbers},
-	{MSG_CHECK_NUMBERS, maps_check_numbers_missing},
-	{MSG_CHECK_GONE, maps_check_gone},
-	{MSG_CHECK_GONE, maps_check_gone_missing},
-	{MSG_CHECK_QUIC_IDS, maps_check_quic},
-	{MSG_CHECK_QUIC_IDS, maps_check_quic_missing},
+	{MSG_CHECK_WANTED, maps_check_unwanted},   {MSG_CHECK_CONFIG, check_config},
+	{MSG_CHECK_VIPS, maps_check_vips},	   {MSG_CHECK_SERVICES, maps_check_services},
+	{MSG_CHECK_VIP_DIR, maps_check_vip_dir},   {MSG_CHECK_VIP_DIR, maps_check_vip_missing},
+	{MSG_CHECK_SVC_DIR, maps_check_svc_dir},   {MSG_CHECK_SVC_DIR, maps_check_svc_missing},
+	{MSG_CHECK_BACKENDS, maps_check_backends}, {MSG_CHECK_HOPS, maps_check_hops},
+	{MSG_CHECK_RINGS, maps_check_rings},	   {MSG_CHECK_RINGS, maps_check_kept},
+	{MSG_CHECK_NUMBERS, maps_check_numbers},   {MSG_CHECK_NUMBERS, maps_check_numbers_missing},
+	{MSG_CHECK_GONE, maps_check_gone},	   {MSG_CHECK_GONE, maps_check_gone_missing},
+	{MSG_CHECK_QUIC_IDS, maps_check_quic},	   {MSG_CHECK_QUIC_IDS, maps_check_quic_missing},
 };
 
 int maps_check_read(struct maps_check *c, int fd, uint32_t max_entries, void *values)

@@ -69,7 +69,7 @@ int maps_check_hops(struct maps_check *c)
 		const struct maps_backend *b = &backends->all[c->pos];
 		int r;
 
-		if (!b->refs)
+		if (!b->listed)
 			continue;
 		maps_found_looked(&c->found, MSG_CHECK_HOPS);
 		r = maps_hops_repair(backends->hops, c->pos);
@@ -88,7 +88,7 @@ static uint32_t number_of(const struct maps_check *c, const struct addr *a)
 	const struct maps_backend *b;
 
 	HASH_FIND(hh, t->by_addr, a, sizeof(*a), b);
-	return b && b->refs ? (uint32_t)(b - t->all) : 0;
+	return b && b->listed ? (uint32_t)(b - t->all) : 0;
 }
 
 int maps_check_numbers(struct maps_check *c)
@@ -123,7 +123,7 @@ int maps_check_numbers_missing(struct maps_check *c)
 		uint32_t have;
 		int r;
 
-		if (!b->refs || bpf_map_lookup_elem(t->bpf->numbers_fd, b->addr.b, &have) == 0)
+		if (!b->listed || bpf_map_lookup_elem(t->bpf->numbers_fd, b->addr.b, &have) == 0)
 			continue;
 		r = bpf_map_update_elem(t->bpf->numbers_fd, b->addr.b, &c->pos, BPF_ANY);
 		note(c, MSG_CHECK_NUMBERS, r < 0 ? -errno : 0, &b->addr, c->pos);

@@ -30,9 +30,8 @@ int maps_check_gone(struct maps_check *c)
 			continue;
 		if (bpf_map_delete_elem(g->fd, &keys[i]) < 0)
 			r = -errno;
-		maps_found_note(&c->found, MSG_CHECK_GONE, r,
-				"what=surplus service=%u backend=%u", keys[i].service,
-				keys[i].backend);
+		maps_found_note(&c->found, MSG_CHECK_GONE, r, "what=surplus service=%u backend=%u",
+				keys[i].service, keys[i].backend);
 	}
 	return n < 0 ? n : last;
 }

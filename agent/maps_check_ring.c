@@ -102,7 +102,8 @@ static void note_ring(struct maps_check *c, const struct maps_svc *svc, int r, u
 {
 	char text[ADDR_STRLEN];
 
-	maps_found_note(&c->found, MSG_CHECK_RINGS, r, "vip=%s protocol=%u port=%u base=%u slots=%u",
+	maps_found_note(&c->found, MSG_CHECK_RINGS, r,
+			"vip=%s protocol=%u port=%u base=%u slots=%u",
 			addr_prefix_str(&svc->vip->addr, svc->vip->plen, text), svc->key.protocol,
 			(unsigned int)(svc->key.port[0] << 8 | svc->key.port[1]),
 			svc->ring->place.base, wrong);

@@ -48,7 +48,7 @@ static uint64_t *flows(const struct maps_flows *f, uint32_t bucket)
 	return (uint64_t *)f->buckets[bucket].flow;
 }
 
-static uint32_t sweep_bucket(const struct maps_flows *f, uint32_t bucket, uint32_t tick)
+static uint32_t sweep_bucket(struct maps_flows *f, uint32_t bucket, uint32_t tick)
 {
 	uint64_t *at = flows(f, bucket);
 	uint32_t cleared = 0;
@@ -58,6 +58,8 @@ static uint32_t sweep_bucket(const struct maps_flows *f, uint32_t bucket, uint32
 
 		if (flow && idle(f, flow, tick))
 			cleared += clear(&at[i], flow);
+		else if (flow)
+			f->counting++;
 	}
 	return cleared;
 }
@@ -76,6 +78,10 @@ uint32_t maps_flows_sweep(struct maps_flows *f, uint64_t now_ns, uint32_t max)
 	for (uint64_t i = 0; i < due; i++) {
 		cleared += sweep_bucket(f, f->next, tick);
 		f->next = (f->next + 1) & (f->n - 1);
+		if (f->next)
+			continue;
+		f->live = f->counting;
+		f->counting = 0;
 	}
 	return cleared;
 }

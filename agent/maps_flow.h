@@ -26,6 +26,8 @@ struct maps_flows {
 	uint32_t n;	   /* buckets */
 	uint32_t idle;	   /* ticks */
 	uint32_t next;	   /* bucket to be swept next */
+	uint32_t counting; /* flows met in this round of the sweep, so far */
+	uint32_t live;	   /* ... in the last whole one */
 	uint64_t swept_ns; /* up to when the sweep has done its share; 0: never called */
 };
 

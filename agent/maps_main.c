@@ -31,12 +31,14 @@
 #include "loop.h"
 #include "maps_attach.h"
 #include "maps_bpf.h"
+#include "maps_check.h"
 #include "maps_fs.h"
 #include "maps_hop.h"
 #include "maps_observe.h"
 #include "maps_prove.h"
 #include "maps_stage.h"
 #include "maps_table.h"
+#include "maps_usage.h"
 #include "neigh.h"
 #include "privs.h"
 #include "proc.h"
@@ -58,6 +60,8 @@ struct maps {
 	struct maps_prover prover;
 	struct maps_observe observe;
 	struct maps_stage stage;
+	struct maps_check check;
+	struct maps_usage usage;
 	struct loop_timer attach_timer, age_timer;
 	/* During a commit: the services that are set, to be proven and reported. */
 	struct maps_svc **fresh;
@@ -199,6 +203,35 @@ static void commit(struct maps *m, const struct msg_batch *batch)
 	send_parent(m, MSG_MAPS_COMMITTED, &done, sizeof(done));
 }
 
+/* ---- checks ---- */
+
+static void on_check_set(void *user, struct maps_svc *svc)
+{
+	struct maps *m = user;
+
+	maps_prove_now(&m->prover, svc);
+	send_result(m, svc);
+}
+
+static void on_check_done(void *user, const struct msg_check *report)
+{
+	send_parent(user, MSG_MAPS_CHECKED, report, sizeof(*report));
+}
+
+static const struct maps_check_ops check_ops = {.set = on_check_set, .done = on_check_done};
+
+static int send_usage(struct maps *m, const struct msg_batch *batch, size_t len)
+{
+	struct msg_usage usage;
+
+	if (len != sizeof(*batch))
+		return -EPROTO;
+	maps_usage_get(&m->table, &usage);
+	usage.seq = batch->seq;
+	send_parent(m, MSG_MAPS_USAGE, &usage, sizeof(usage));
+	return 0;
+}
+
 /* ---- the parent ---- */
 
 static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len)
@@ -213,8 +246,13 @@ static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len
 		else
 			r = -EPROTO;
 		break;
+	case MSG_MAPS_USAGE_GET:
+		r = send_usage(m, data, len);
+		break;
 	default:
 		r = maps_observe_frame(&m->observe, type, data, len);
+		if (r == -ENOENT)
+			r = maps_check_frame(&m->check, type, data, len);
 		if (r == -ENOENT)
 			r = maps_stage_add(&m->stage, type, data, len);
 		break;
@@ -267,6 +305,7 @@ static void on_age_timer(struct loop_timer *t)
 	struct maps *m = container_of(t, struct maps, age_timer);
 
 	maps_table_age(&m->table, util_now_ns());
+	maps_usage_watch(&m->usage, &m->table);
 	loop_timer_in(m->loop, t, AGE_MS, on_age_timer);
 }
 
@@ -373,6 +412,9 @@ static int start(struct maps *m)
 	r = maps_observe_init(&m->observe, m->loop, &m->table, &m->attach, observe_send, m);
 	if (r < 0)
 		return fail("samples", r);
+	r = maps_check_init(&m->check, m->loop, &m->table, &m->stage, &check_ops, m);
+	if (r < 0)
+		return fail("check", r);
 	r = loop_timer_in(m->loop, &m->attach_timer, ATTACH_CHECK_MS, on_attach_timer);
 	if (r == 0)
 		r = loop_timer_in(m->loop, &m->age_timer, AGE_MS, on_age_timer);
@@ -426,6 +468,7 @@ static void stop(struct maps *m)
 {
 	ipc_free(m->parent);
 	maps_stage_clear(&m->stage);
+	maps_check_done(&m->check);
 	maps_observe_done(&m->observe);
 	maps_prove_done(&m->prover);
 	maps_attach_done(&m->attach);

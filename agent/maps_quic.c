@@ -43,6 +43,7 @@ int maps_quic_put(struct maps_quic *q, uint32_t service, uint32_t len,
 	}
 	if (bpf_map_update_elem(q->fd, &key, &backend, BPF_ANY) < 0)
 		return -errno;
+	q->n += !there;
 	if (there)
 		q->left = q->grace->epoch;
 	return 0;
@@ -53,6 +54,7 @@ static int remove_key(struct maps_quic *q, const struct nlb_quic_key *key)
 	if (bpf_map_delete_elem(q->fd, key) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	q->left = q->grace->epoch;
+	q->n -= q->n > 0;
 	return 0;
 }
 
@@ -73,7 +75,7 @@ int maps_quic_filter(struct maps_quic *q,
 {
 	struct nlb_quic_key key, next;
 	int more, removed = 0, r;
-	uint32_t backend;
+	uint32_t backend, kept = 0;
 
 	more = bpf_map_get_next_key(q->fd, NULL, &next) < 0 ? -errno : 0;
 	while (more == 0) {
@@ -81,12 +83,15 @@ int maps_quic_filter(struct maps_quic *q,
 		more = bpf_map_get_next_key(q->fd, &key, &next) < 0 ? -errno : 0;
 		if (bpf_map_lookup_elem(q->fd, &key, &backend) < 0)
 			return -errno;
-		if (fn(user, &key, backend))
+		if (fn(user, &key, backend)) {
+			kept++;
 			continue;
+		}
 		r = remove_key(q, &key);
 		if (r < 0)
 			return r;
 		removed++;
 	}
+	q->n = kept;
 	return more == -ENOENT ? removed : more;
 }

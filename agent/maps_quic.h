@@ -15,6 +15,7 @@
 struct maps_quic {
 	int fd;
 	struct maps_grace *grace;
+	uint32_t n;    /* entries */
 	uint64_t left; /* epoch in which an element last left the map */
 };
 

@@ -61,6 +61,7 @@ static int usage(FILE *out)
 	      "  backends FILE|-                 change backends of many services at once\n",
 	      out);
 	fputs("  route    SRC:PORT VIP:PORT/PROTO  where that packet would go; -h for more\n"
+	      "  maps [check]                    usage of the maps; check and repair them\n"
 	      "  capture                         packets that pass, to the screen or a file; -h\n",
 	      out);
 	fprintf(out, "  %-8s %-18s  %s\n", "check-config", "FILE...",
@@ -197,6 +198,8 @@ static int run_line(struct nlbctl *ctl, int argc, char **argv)
 		return nlbctl_route(ctl, argc, argv);
 	if (strcmp(argv[0], "capture") == 0)
 		return nlbctl_capture(ctl, argc, argv);
+	if (strcmp(argv[0], "maps") == 0)
+		return nlbctl_maps(ctl, argc, argv);
 	if (take_options(ctl, argc, argv, true) < 0)
 		return usage(stderr);
 	if (ctl->help) {

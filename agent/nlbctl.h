@@ -46,6 +46,9 @@ int nlbctl_capture(struct nlbctl *ctl, int argc, char **argv);
 int nlbctl_vip(struct nlbctl *ctl, char **argv);
 int nlbctl_batch(struct nlbctl *ctl, const char *file);
 
+/* "maps check": 0: nothing was found; 1: and repaired; 2: not all could be, or no answer. */
+int nlbctl_maps(struct nlbctl *ctl, int argc, char **argv);
+
 /* Each prints one answer of the API as text. */
 void nlbctl_print_status(struct json_object *o, FILE *out);
 void nlbctl_print_vips(struct json_object *o, FILE *out);

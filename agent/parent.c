@@ -321,6 +321,7 @@ static int maps_are_ready(struct parent *p)
 			return r;
 	}
 	core_verdicts_forget(p->core);
+	mapcheck_start(&p->mapcheck);
 	if (p->cfg->sched_none)
 		return no_scheduler(p);
 	return scheduler_new(p->loop, p->cfg, &scheduler_in, p, &p->sched);
@@ -341,6 +342,10 @@ static bool observe_frame(struct parent *p, uint16_t type, const void *data, siz
 	case MSG_MAPS_ANSWER:
 		if (len == sizeof(struct msg_answer))
 			ask_answer(&p->asker, data);
+		return true;
+	case MSG_MAPS_CHECKED:
+	case MSG_MAPS_USAGE:
+		mapcheck_frame(&p->mapcheck, type, data, len);
 		return true;
 	case MSG_MAPS_SAMPLE_STATE:
 	case MSG_MAPS_SAMPLE:
@@ -504,6 +509,7 @@ static int parent_start(struct parent *p, int *maps_fd, int *hc_fd, int *api_fd)
 		return r;
 	parent_state_load(p);
 	p->asker = (struct asker){.loop = p->loop, .send = out_maps, .user = p};
+	mapcheck_init(&p->mapcheck, p->loop, p->core, p->cfg->check_interval_s, out_maps, p);
 	capture_init(&p->capture, p->loop, &api_capture_ops, out_maps, p);
 	r = ipc_new(p->loop, TAKE_FD(*maps_fd), &maps_in, p, &p->maps);
 	if (r == 0)
@@ -523,6 +529,7 @@ static void parent_done(struct parent *p)
 {
 	parent_state_done(p);
 	api_free(p->api);
+	mapcheck_done(&p->mapcheck);
 	capture_done(&p->capture);
 	ask_stop(&p->asker);
 	feed_free(p->feed);

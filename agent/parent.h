@@ -14,6 +14,7 @@
 #include "feed.h"
 #include "ipc.h"
 #include "loop.h"
+#include "mapcheck.h"
 #include "results.h"
 #include "scheduler.h"
 
@@ -34,6 +35,7 @@ struct parent {
 	struct results *results; /* NULL: the configuration names no directory */
 	struct asker asker;
 	struct capture capture;
+	struct mapcheck mapcheck;
 
 	struct loop_timer run;	      /* core_run(), at the end of a round or when due */
 	struct loop_timer verdicts;   /* verdicts wait here to be written together */
