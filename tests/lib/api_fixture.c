@@ -36,6 +36,11 @@ static void to_maps(void *user, uint16_t type, const void *data, size_t len)
 	if (type == MSG_MAPS_ASK) {
 		assert_int_equal(len, sizeof(fx->ask));
 		memcpy(&fx->ask, data, len);
+	} else if (type == MSG_MAPS_CHECK_BEGIN || type == MSG_MAPS_CHECK ||
+		   type == MSG_MAPS_USAGE_GET) {
+		assert_int_equal(len, sizeof(fx->batch));
+		memcpy(&fx->batch, data, len);
+		fx->batch_type = type;
 	} else if (type == MSG_MAPS_SAMPLE_SET) {
 		assert_int_equal(len, sizeof(fx->set));
 		memcpy(&fx->set, data, len);
@@ -52,6 +57,7 @@ int api_fx_setup(void **state)
 	fx->p.cfg = &fx->core->cfg;
 	assert_int_equal(loop_new(&fx->p.loop), 0);
 	fx->p.asker = (struct asker){.loop = fx->p.loop, .send = to_maps, .user = fx};
+	mapcheck_init(&fx->p.mapcheck, fx->p.loop, fx->p.core, 0, to_maps, fx);
 	capture_init(&fx->p.capture, fx->p.loop, &api_capture_ops, to_maps, fx);
 	core_fx_model(
 		fx->core,
@@ -75,6 +81,7 @@ int api_fx_teardown(void **state)
 
 	jput_done(&fx->req.out);
 	free(fx->text);
+	mapcheck_done(&fx->p.mapcheck);
 	capture_done(&fx->p.capture);
 	core_fx_free(fx->core);
 	loop_free(fx->p.loop);

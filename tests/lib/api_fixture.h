@@ -33,6 +33,8 @@ struct api_fx {
 	/* The last that was sent to the maps child. */
 	struct msg_ask ask;
 	struct msg_sample_set set;
+	struct msg_batch batch; /* of CHECK_BEGIN, CHECK, USAGE_GET */
+	uint16_t batch_type;
 };
 
 /* For cmocka: *state is a struct api_fx. */

@@ -99,6 +99,16 @@ static void on_maps(void *user, uint16_t type, const void *data, size_t len)
 		say(fx, "maps svc_del %s %s/%u", addr_str(&svc->vip, vip),
 		    model_protocol_str(svc->protocol), svc->port);
 		break;
+	case MSG_MAPS_WANT_VIP:
+		say(fx, "maps want_vip %s%s", addr_str(&v->vip, vip),
+		    v->flags == MSG_WANT_ANY ? " any" : "");
+		break;
+	case MSG_MAPS_WANT_SVC:
+		assert_int_equal(len, sizeof(*svc) + svc->n_backends * sizeof(struct msg_backend));
+		say(fx, "maps want_svc %s %s/%u n=%u%s", addr_str(&svc->vip, vip),
+		    model_protocol_str(svc->protocol), svc->port, svc->n_backends,
+		    svc->flags == MSG_WANT_ANY ? " any" : "");
+		break;
 	case MSG_MAPS_COMMIT:
 		/* One batch at a time. */
 		assert_false(fx->has_batch);

@@ -12,7 +12,8 @@
  *
  * Lines: "maps vip_set A[/LEN][ pass]", "maps vip_del A",
  * "maps svc_set A tcp/80 n=2 [B,C=quic id,~D][ affinity][ quic=CONFIG/LEN]" (~D drains, n are
- * the others), "maps svc_del A tcp/80", "maps commit", "hc set B:80 tcp", "hc del",
+ * the others), "maps svc_del A tcp/80", "maps want_vip A[ any]", "maps want_svc A tcp/80 n=2[ any]",
+ * "maps commit", "hc set B:80 tcp", "hc del",
  * "sync", "vip A[/LEN] ready|not enabled=1/2", "gone A[/LEN]", "dataplane ok|down",
  * "report", "accepted R", "verdicts", "overrides", "local".
  */
