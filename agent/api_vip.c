@@ -73,7 +73,7 @@ static int same_number(struct api_request *req, struct json_object *o, const cha
 {
 	struct json_object *v;
 
-	if (!json_object_object_get_ex(o, key, &v)) {
+	if (!json_object_object_get_ex(o, key, &v) || !v) {
 		json_object_object_add(o, key, json_object_new_uint64(value));
 		return 0;
 	}
@@ -88,7 +88,7 @@ static int same_text(struct api_request *req, struct json_object *o, const char 
 {
 	struct json_object *v;
 
-	if (!json_object_object_get_ex(o, key, &v)) {
+	if (!json_object_object_get_ex(o, key, &v) || !v) {
 		json_object_object_add(o, key, json_object_new_string(value));
 		return 0;
 	}
@@ -106,7 +106,7 @@ int api_same_address(struct api_request *req, struct json_object *o, const struc
 	struct addr a;
 	uint8_t plen;
 
-	if (!json_object_object_get_ex(o, "address", &v)) {
+	if (!json_object_object_get_ex(o, "address", &v) || !v) {
 		json_object_object_add(o, "address", json_object_new_string(addr_str(want, text)));
 		return 0;
 	}
