@@ -35,6 +35,7 @@ include mk/ring.mk
 include mk/fuzz.mk
 include mk/traffic.mk
 include mk/load.mk
+include mk/batch.mk
 
 .PHONY: all help setup clean distclean
 

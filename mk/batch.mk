@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# How long thousands of backends take to change: bench/batch/.
+
+BATCH	  := $(BUILD)/bench/batch/batch
+BATCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/batch/*.c)) $(BUILD)/bench/lib/maglev_ref.o
+
+.PHONY: bench-batch
+
+##@ Measuring
+bench-batch: setup agent xdp nlbd $(TRAFFIC) $(BATCH) ## ms until 20,000 backends are down, or up, to the last ring and to BGP
+	$(Q)NLB_BUILD=$(BUILD) $(PYTHON) bench/batch/batch.py --json $(BUILD)/bench/batch.json
+
+# What makes a ring by definition takes its interface from tests/lib.
+$(BATCH_OBJ): BENCH_CC += -Ibench/batch
+
+$(BATCH): $(BATCH_OBJ) $(BUILD)/agent/libagent.a
+	$(say) LD $@
+	$(Q)$(CC) -o $@ $^ $(AGENT_LIBS)
+
+check-net: $(BATCH)
+
+bench-build: $(BATCH)
