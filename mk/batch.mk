@@ -10,13 +10,14 @@ BATCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/batch/*.c)) $(BUILD)/b
 bench-batch: setup agent xdp nlbd $(TRAFFIC) $(BATCH) ## ms until 20,000 backends are down, or up, to the last ring and to BGP
 	$(Q)NLB_BUILD=$(BUILD) $(PYTHON) bench/batch/batch.py --json $(BUILD)/bench/batch.json
 
-# What makes a ring by definition takes its interface from tests/lib.
+# Compiled by the rules of bench.mk.
 $(BATCH_OBJ): BENCH_CC += -Ibench/batch
 
 $(BATCH): $(BATCH_OBJ) $(BUILD)/agent/libagent.a
 	$(say) LD $@
 	$(Q)$(CC) -o $@ $^ $(AGENT_LIBS)
 
-check-net: $(BATCH)
-
 bench-build: $(BATCH)
+
+# tests/bench/test_bench_batch.py
+check-bpf: agent xdp

@@ -164,6 +164,9 @@ class FrrWorld(World):
         return len(table.get("routes", {}))
 
     def close(self):
+        # Before what they listen to.
+        for process in self.ends:
+            process.kill()
         for host in (self.node, self.neighbour):
             if host:
                 kill_all(host.netns)

@@ -16,8 +16,9 @@ static void write_svc(FILE *out, const struct set_svc *svc, const char *before)
 {
 	char text[ADDR_STRLEN];
 
-	fprintf(out, "%s{\"vip\": \"%s\", \"protocol\": \"%s\", \"port\": %u, \"backends\": [", before,
-		addr_str(&svc->vip, text), svc->protocol == IPPROTO_UDP ? "udp" : "tcp", svc->port);
+	fprintf(out, "%s{\"vip\": \"%s\", \"protocol\": \"%s\", \"port\": %u, \"backends\": [",
+		before, addr_str(&svc->vip, text), svc->protocol == IPPROTO_UDP ? "udp" : "tcp",
+		svc->port);
 	for (uint32_t i = 0; i < svc->n; i++)
 		fprintf(out, "%s{\"address\": \"%s\", \"admin\": %s}", i ? ", " : "",
 			addr_str(&svc->b[i].addr, text), svc->b[i].down ? "\"down\"" : "null");

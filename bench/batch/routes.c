@@ -26,10 +26,9 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 		return MNL_CB_OK;
 	if (rtm->rtm_family != AF_INET || rtm->rtm_table != RT_TABLE_MAIN)
 		return MNL_CB_OK;
-	mnl_attr_for_each (attr, nlh, sizeof(*rtm))
-		if (mnl_attr_get_type(attr) == RTA_DST)
-			heard_set(h, ntohl(mnl_attr_get_u32(attr)), rtm->rtm_dst_len,
-				  nlh->nlmsg_type == RTM_NEWROUTE);
+	mnl_attr_for_each(attr, nlh, sizeof(*rtm)) if (mnl_attr_get_type(attr) == RTA_DST)
+		heard_set(h, ntohl(mnl_attr_get_u32(attr)), rtm->rtm_dst_len,
+			  nlh->nlmsg_type == RTM_NEWROUTE);
 	return MNL_CB_OK;
 }
 

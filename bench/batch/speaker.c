@@ -15,13 +15,13 @@
 #include "modes.h"
 #include "util.h"
 
-#define BGP_PORT     179
-#define BGP_HEAD     19
-#define BGP_MAX	     4096
-#define BGP_HOLD_S   240
-#define CONNECT_MS   50
-#define CONNECT_S    30
-#define BUFFER_LEN   (16 * BGP_MAX)
+#define BGP_PORT   179
+#define BGP_HEAD   19
+#define BGP_MAX	   4096
+#define BGP_HOLD_S 240
+#define CONNECT_MS 50
+#define CONNECT_S  30
+#define BUFFER_LEN (16 * BGP_MAX)
 
 enum { BGP_OPEN = 1, BGP_UPDATE = 2, BGP_NOTIFICATION = 3, BGP_KEEPALIVE = 4 };
 
@@ -111,7 +111,7 @@ static int take_message(struct speaker *s, struct heard *h, const uint8_t *msg, 
 		/* His timer serves us both. */
 		return say(s, BGP_KEEPALIVE, NULL, 0);
 	default:
-		fprintf(stderr, "batch: BGP message of type %u, code %u/%u\n", msg[18],
+		fprintf(stderr, "batch: BGP message of type %d, code %d/%d\n", msg[18],
 			len > BGP_HEAD ? msg[BGP_HEAD] : 0, len > 20 ? msg[20] : 0);
 		return -ECONNABORTED;
 	}
