@@ -50,15 +50,16 @@ class Size:
         self.peer = world.program("peer", world.vips * len(PORTS), SLOTS)
         self.told(self.peer, "up")
 
-    def told(self, process, name, *way_and_check):
-        way, check = (*way_and_check, "", "")[:2]
-        return told(process, *filter(None, (way, self.world.set_dir(name), check)))
+    def told(self, process, name, *way):
+        return told(process, *way, self.world.set_dir(name))
 
     def change(self, way, name, first):
         """One change of the agent's, once it is idle; the first is compared slot by slot."""
         if not self.world.idle():
             raise Failed("the agent does not come to rest")
-        return self.told(self.watcher, name, way, "check" if first else "")
+        answer = self.told(self.watcher, name, way)
+        told(self.watcher, "check", *(["slots"] if first else []))
+        return answer
 
     def ways(self, way, out, back, peer_runs, reader):
         """`runs` times out and back; the entry of the results."""

@@ -49,6 +49,7 @@ class Announced:
             if heard.get("have") != wanted:
                 raise Failed(f"{who} has {heard.get('have')} VIPs, not {wanted}")
             got[who] = (heard["last_ns"] - answer["begin_ns"]) / 1e6
+        told(self.watcher, "check")
         got["share"] = max(0, got["speaker"] - got["node_routes"])
         got["cpu"] = cpu_ms(self.bgpd) - used
         # Besides the VIPs there is the traffic's.

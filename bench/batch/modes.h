@@ -7,10 +7,12 @@
 #define BATCH_MODES_H
 
 /*
- * The agent under test. Commands "files SET", "api SET", with "check" behind it: compare slot by
- * slot. Answer: {"ms": from just before the first rename (or the connecting) to the last ring's
- * switch, "told_ms": to the end of the telling, "first_ms": to the first ring's switch,
- * "begin_ns", "services"}.
+ * The agent under test. Commands:
+ * "files SET", "api SET": a change. Answer: {"ms": from just before the first rename (or the
+ *   connecting) to the last ring's switch, "told_ms": to the end of the telling, "first_ms": to
+ *   the first ring's switch, "begin_ns"}.
+ * "check", "check slots": are the rings what the last change makes them? With "slots" each is
+ *   compared with the table computed anew. Answer: {"right": services}; if not, it ends.
  */
 int watch_main(const char *bpf_dir, const char *results_dir, const char *stage_dir,
 	       const char *api_socket);

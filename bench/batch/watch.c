@@ -19,6 +19,7 @@
 struct watch {
 	struct rings rings;
 	struct place place;
+	struct set set; /* of the last change */
 	const char *api_socket;
 };
 
@@ -87,47 +88,65 @@ static int by_api(struct watch *w, const struct set *s, struct times *t)
 	return r < 0 ? r : post_answer(&post, true);
 }
 
-static int change(struct watch *w, const char *way, const char *dir, bool slots)
+static int change(struct watch *w, const char *way, const char *dir)
 {
-	_cleanup_(set_free) struct set s = {};
 	struct times t = {};
 	int r;
 
-	r = set_load(dir, &s);
+	set_free(&w->set);
+	r = set_load(dir, &w->set);
 	if (r == 0)
-		r = rings_begin(&w->rings, &s);
+		r = rings_begin(&w->rings, &w->set);
 	if (r == 0)
-		r = strcmp(way, "api") == 0 ? by_api(w, &s, &t) : by_files(w, &s, &t);
-	if (r < 0)
-		return r;
+		r = strcmp(way, "api") == 0 ? by_api(w, &w->set, &t) : by_files(w, &w->set, &t);
+	if (r == 0)
+		printf("{\"ms\": %.3f, \"told_ms\": %.3f, \"first_ms\": %.3f, "
+		       "\"begin_ns\": %llu}\n",
+		       ms(t.begin, t.last), ms(t.begin, t.told), ms(t.begin, t.first),
+		       (unsigned long long)t.begin);
+	return r;
+}
+
+static int check(struct watch *w, bool slots)
+{
+	if (!w->set.n_svcs)
+		return -EINVAL;
 	if (!rings_right(&w->rings, slots)) {
-		fprintf(stderr, "batch: a ring is not what %s says\n", dir);
+		fprintf(stderr, "batch: a ring is not what the files say\n");
 		return -EBADMSG;
 	}
-	printf("{\"ms\": %.3f, \"told_ms\": %.3f, \"first_ms\": %.3f, \"begin_ns\": %llu, "
-	       "\"services\": %zu}\n",
-	       ms(t.begin, t.last), ms(t.begin, t.told), ms(t.begin, t.first),
-	       (unsigned long long)t.begin, s.n_svcs);
+	printf("{\"right\": %zu}\n", w->set.n_svcs);
 	return 0;
+}
+
+static int command(struct watch *w, const char *line)
+{
+	char what[8], arg[400];
+	int n = sscanf(line, "%7s %399s", what, arg);
+
+	if (n >= 1 && strcmp(what, "check") == 0)
+		return check(w, n == 2);
+	if (n == 2 && (strcmp(what, "files") == 0 || strcmp(what, "api") == 0))
+		return change(w, what, arg);
+	return -EINVAL;
 }
 
 int watch_main(const char *bpf_dir, const char *results_dir, const char *stage_dir,
 	       const char *api_socket)
 {
 	struct watch w = {.api_socket = api_socket};
-	char line[512], way[8], dir[400], check[8];
-	int r, n;
+	char line[512];
+	int r;
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	r = place_open(stage_dir, results_dir, &w.place);
 	if (r < 0)
 		return r;
 	r = rings_open(bpf_dir, &w.rings);
-	while (r == 0 && fgets(line, sizeof(line), stdin)) {
-		n = sscanf(line, "%7s %399s %7s", way, dir, check);
-		r = n < 2 ? -EINVAL : change(&w, way, dir, n == 3);
-	}
+	while (r == 0 && fgets(line, sizeof(line), stdin))
+		r = command(&w, line);
 	rings_close(&w.rings);
+	set_free(&w.set);
 	place_close(&w.place);
 	return r;
 }
