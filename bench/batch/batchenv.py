@@ -23,6 +23,7 @@ POOL = "198.18.0.0/15"
 WEIGHTS = {11: 1, 12: 1, 13: 1, 14: 1}  # of the traffic's own VIP
 SPARE = 4  # maps hold so many times what there is
 PPS = 10_000
+FLOWS = 500  # each has a packet every 50 ms
 ROUND_MS = 200
 
 
@@ -233,7 +234,7 @@ class World(Bed):
 
     def begin_traffic(self):
         self.before = self.settled(0)
-        self.traffic = Traffic(self.sender())
+        self.traffic = Traffic(self.sender(flows=FLOWS))
 
     def end_traffic(self):
         """What came of all packets that were sent: {"sent", "lost", "moved"}."""

@@ -145,7 +145,7 @@ socket = {self.path("a.sock")}
         self.ends.append(process)
         return process
 
-    def sender(self, cpu=None, last=2, syn=False, vip=None):
+    def sender(self, cpu=None, last=2, syn=False, vip=None, flows=FLOWS):
         """Another sender; those of one source address send the same flows."""
         shown = subprocess.run(
             ["ip", "-n", self.lb, "-j", "link", "show", "dev", "eth0"],
@@ -153,7 +153,7 @@ socket = {self.path("a.sock")}
             stdout=subprocess.PIPE,
         )
         mac = json.loads(shown.stdout)[0]["address"]
-        args = ["--flows", str(FLOWS)] + ([] if cpu is None else ["--cpu", str(cpu)])
+        args = ["--flows", str(flows)] + ([] if cpu is None else ["--cpu", str(cpu)])
         args += ["--syn"] if syn else []
         source = address(1, last, self.family)
         args += ["eth0", mac, source, vip or VIPS[self.family]]
