@@ -35,12 +35,12 @@ def must(seconds, what):
 def changed_one(node, vips):
     """One VIP's weights change: seconds until its ring has, and those of all others have not."""
     chosen, other = vips // 2, vips // 3
-    before, beside = node.service(chosen)["ring"], node.service(other)["ring"]
+    before, beside = node.service(chosen), node.service(other)["ring"]
     node.place(vips, chosen)
 
     def done():
-        ring = node.service(chosen)["ring"]
-        return ring["digest"] != before["digest"] and ring["state"] == "proven"
+        now = node.service(chosen)
+        return now["digest"] != before["digest"] and now["ring"]["state"] == "proven"
 
     seconds = must(node.timed(done, LIMIT_S), "the change of one VIP")
     if node.service(other)["ring"] != beside:
@@ -69,7 +69,7 @@ def measure(vips, ports, slots):
         got["memory_kib"] = node.memory()
         got["memory_empty_kib"] = empty
         got["map_bytes"] = node.map_bytes()
-        digest = node.service(vips - 1)["ring"]["digest"]
+        digest = node.service(vips - 1)["digest"]
         node.kill()
         start = time.monotonic()
         node.start()
@@ -79,7 +79,7 @@ def measure(vips, ports, slots):
         got["again_s"] = round(time.monotonic() - start, 3)
         got["again_cpu_s"] = node.cpu_seconds()
         got["again_memory_kib"] = node.memory()
-        if node.service(vips - 1)["ring"]["digest"] != digest:
+        if node.service(vips - 1)["digest"] != digest:
             raise SystemExit("the adopted ring is another one")
         got["change_one_s"] = changed_one(node, vips)
         return got
