@@ -4,7 +4,6 @@ The world of the batch benchmark: the hosts of tests/netns/trafficenv.py, an age
 VIPs beside the one that the traffic goes to, result files for all of them, and the program
 `batch`. The VIPs have two ports of ten backends each, all different, all behind one gateway.
 """
-import http.client
 import ipaddress
 import json
 import os
@@ -12,7 +11,7 @@ import statistics
 import subprocess
 import threading
 
-from nsenv import BUILD, Api, inside, run, wait_for
+from nsenv import BUILD, fetch, inside, run, wait_for
 from trafficenv import Bed, ask, hear, tell
 
 BATCH = os.path.join(BUILD, "bench/batch/batch")
@@ -163,17 +162,8 @@ class World(Bed):
         with open(self.path("agent.conf"), "w", encoding="utf-8") as out:
             out.write("\n".join(lines) + "\n")
 
-    def get(self, path):
-        """What the local API says; {} when it says nothing."""
-        try:
-            api = Api(self.path("a.sock"))
-            api.request("GET", path)
-            return json.loads(api.getresponse().read())
-        except (OSError, http.client.HTTPException, ValueError):
-            return {}
-
     def ready(self):
-        vips = self.get("/v1/vips").get("vips", [])
+        vips = fetch(self.path("a.sock"), "/v1/vips").get("vips", [])
         return len(vips) == self.vips + 1 and all(v.get("ready") for v in vips)
 
     def program(self, *args):

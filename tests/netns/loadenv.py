@@ -8,7 +8,6 @@ The backends are behind one router, which is a permanent neighbour, so that no h
 stand for them: nothing is sent there but the packets of the proofs, which never leave the node.
 Run only in a mount namespace of its own, as nsenv.run_scenario() makes one.
 """
-import http.client
 import ipaddress
 import json
 import os
@@ -18,7 +17,7 @@ import subprocess
 import tempfile
 import time
 
-from nsenv import AGENT, BUILD, Api, agent_config, inside, kill_all, pids_in, run, wait_for
+from nsenv import AGENT, BUILD, agent_config, fetch, inside, kill_all, pids_in, run, wait_for
 
 FIRST_VIP = ipaddress.ip_address("100.64.0.1")
 FIRST_BACKEND = ipaddress.ip_address("10.64.0.1")
@@ -114,13 +113,7 @@ class Node:
         wait_for(lambda: not pids_in(self.netns))
 
     def fetch(self, path):
-        """A document of the API; {} when there is no answer."""
-        try:
-            api = Api(self.path("a.sock"))
-            api.request("GET", path)
-            return json.loads(api.getresponse().read())
-        except (OSError, http.client.HTTPException, ValueError):
-            return {}
+        return fetch(self.path("a.sock"), path)
 
     def ready(self, vips):
         """True when so many VIPs there are, and all of them are proven."""

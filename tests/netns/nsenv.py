@@ -4,6 +4,7 @@ What the tests in network namespaces share: commands, waiting for a condition, t
 local API, and TAP. They run from the top of the tree; NLB_BUILD names another build/.
 """
 import http.client
+import json
 import os
 import signal
 import socket
@@ -95,6 +96,16 @@ class Api(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
+
+
+def fetch(socket_path, path):
+    """A document of the local API; {} when there is no answer."""
+    try:
+        api = Api(socket_path)
+        api.request("GET", path)
+        return json.loads(api.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
 
 
 class Tap:
