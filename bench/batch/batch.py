@@ -27,7 +27,7 @@ SIZES = (1, 10, 100, 1000)  # VIPs
 RUNS = 10
 BGP_RUNS = 5
 PEER_RUNS = {100: 5, 1000: 3}
-PEER_HALF_RUNS = {100: 2, 1000: 1}
+PEER_HALF_RUNS = {100: 2, 1000: 1}  # at 1,000 VIPs it takes 20 s each way
 SKIP = 77
 
 TARGET_MS = 25
