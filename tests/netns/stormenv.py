@@ -13,7 +13,7 @@ import random
 import subprocess
 import threading
 
-from nsenv import AGENT, BUILD, Api, agent_config, pids_in, run, wait_for
+from nsenv import AGENT, BUILD, NLBCTL, Api, agent_config, pids_in, run, wait_for
 from trafficenv import Bed, address, hear, tell
 
 RINGWATCH = os.path.join(BUILD, "tests/netns/ringwatch")
@@ -291,6 +291,20 @@ class Storm(Bed):
 
     def show_logs(self):
         print("\n".join("# " + line for line in self.log()))
+
+    def found(self):
+        """What `nlbctl maps check` finds in the maps; empty: nothing."""
+        command = [NLBCTL, "-s", self.path("a.sock"), "--json", "maps", "check"]
+
+        def check():
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            # 2: no answer, from one that was about to end when all looked settled.
+            return done if done.returncode != 2 else None
+
+        done = wait_for(check)
+        if not done:
+            return "no answer"
+        return done.stdout if done.returncode else ""
 
     # ---- processes ----
 

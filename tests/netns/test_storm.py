@@ -77,7 +77,7 @@ def storm_and_kill(tap, storm):
             tap.result("it settles", False, f"after {victims.killed}: {storm.unsettled()}")
             return None
         slowest = max(slowest, time.monotonic() - start)
-        wrong = storm.differing()
+        wrong = storm.differing() or storm.found()
         if wrong:
             tap.result("maps as desired", False, f"after {victims.killed}: {wrong}")
             return None
