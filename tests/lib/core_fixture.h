@@ -39,7 +39,7 @@ struct core_fx {
 	uint64_t batch;
 	bool has_batch;
 
-	struct msg_hc_cond conds[256]; /* what the health child has */
+	struct msg_hc_cond conds[4096]; /* what the health child has */
 	size_t n_conds;
 };
 
