@@ -335,6 +335,7 @@ static void on_completed(void *user _unused_, struct MHD_Connection *conn _unuse
 	stop_waiting(call);
 	sbuf_done(&call->body);
 	jput_done(&call->req.out);
+	json_object_put(call->req.doc);
 	free(call);
 	*state = NULL;
 }

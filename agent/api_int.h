@@ -64,6 +64,7 @@ struct api_request {
 	unsigned int status;
 	unsigned int allow; /* bits 1 << enum api_method, for 405 */
 	struct jput_doc out;
+	struct json_object *doc;    /* a large body; freed when the answer was sent */
 	char etag[API_ETAG_STRLEN]; /* "": none */
 
 	/* API_WAIT: nobody may call api_resume() any more. */

@@ -397,6 +397,14 @@ static void on_connected(struct feed *f)
 		say_hello(f);
 }
 
+void feed_push(struct feed *f)
+{
+	int r = f->state >= FEED_HELLO && f->out.len > f->out_at ? feed_flush(f) : 0;
+
+	if (r < 0)
+		feed_lose(f, strerror(-r));
+}
+
 static void on_io(struct loop_io *io, uint32_t events)
 {
 	struct feed *f = container_of(io, struct feed, io);

@@ -46,6 +46,9 @@ void feed_gone(struct feed *f, const struct addr *vip, uint8_t plen);
 void feed_sync(struct feed *f, struct core *c);
 void feed_dataplane(struct feed *f, bool up);
 
+/* Sends what is queued, as far as nlbd takes it, before the loop comes round to it. */
+void feed_push(struct feed *f);
+
 /* The answer to ops->ask; error, in words, instead of one: ans is NULL then. */
 void feed_answer(struct feed *f, uint64_t id, const struct msg_ask *q, const struct msg_answer *ans,
 		 const char *error);

@@ -63,7 +63,7 @@ struct maps_ring {
 	 */
 	uint64_t digest;
 	uint32_t checked; /* maps_check.h: number of the last check that looked at it */
-	uint32_t rested; /* tick since which all slots are STABLE, if they ever were not */
+	uint32_t rested;  /* tick since which all slots are STABLE, if they ever were not */
 };
 
 /* Where one thread makes a ring: arrays of MODEL_RING_MAX slots; alive: [max_backends + 1]. */

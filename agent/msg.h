@@ -27,11 +27,11 @@ enum msg_type {
 	MSG_MAPS_ASK,	       /* struct msg_ask: where would this packet go? */
 	MSG_MAPS_SAMPLE_SET,   /* struct msg_sample_set: from now on, these; or none */
 	MSG_MAPS_SAMPLE_TAKEN, /* struct msg_batch: .seq samples more may be sent */
-	MSG_MAPS_CHECK_BEGIN,  /* struct msg_batch: what follows up to CHECK is all there should be */
-	MSG_MAPS_WANT_VIP,     /* struct msg_vip as last set; flags MSG_WANT_ANY: it may be there */
-	MSG_MAPS_WANT_SVC,     /* struct msg_svc + backends as last set; flags likewise */
-	MSG_MAPS_CHECK,	       /* struct msg_batch: check all, and repair */
-	MSG_MAPS_USAGE_GET,    /* struct msg_batch: .seq comes back */
+	MSG_MAPS_CHECK_BEGIN, /* struct msg_batch: what follows up to CHECK is all there should be */
+	MSG_MAPS_WANT_VIP,    /* struct msg_vip as last set; flags MSG_WANT_ANY: it may be there */
+	MSG_MAPS_WANT_SVC,    /* struct msg_svc + backends as last set; flags likewise */
+	MSG_MAPS_CHECK,	      /* struct msg_batch: check all, and repair */
+	MSG_MAPS_USAGE_GET,   /* struct msg_batch: .seq comes back */
 
 	/* maps -> parent */
 	MSG_MAPS_HAVE = 32,    /* struct msg_svc + its ring's backends: adopted, before READY */

@@ -143,7 +143,9 @@ static void on_run(struct loop_timer *t)
 	core_run(p->core, util_now_ns());
 	ipc_flush(p->maps);
 	ipc_flush(p->health);
-	/* The rings are on their way; those who asked for the change wait for the disk. */
+	if (p->feed && p->unsaved)
+		feed_push(p->feed);
+	/* Rings and routes are on their way; those who asked for the change wait for the disk. */
 	parent_state_save(p);
 	due = core_due(p->core);
 	/* A session that broke while it was written to has asked for another round. */

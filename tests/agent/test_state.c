@@ -93,6 +93,31 @@ static void test_vips(void **state)
 	assert_string_equal(err, "the JSON text is cut off");
 }
 
+/* Local VIPs, through the file and back: those, and only those. */
+static void test_local(void **state)
+{
+	const char *dir = *state;
+	struct core_fx *fx = core_fx_new(), *again = core_fx_new();
+	struct model *m = model_fx("{'vips':[" CORE_FX_VIP(V, CORE_FX_BE(B1)) "]}");
+	char err[256];
+
+	assert_int_equal(state_local_load(dir, &m, err, sizeof(err)), -ENOENT);
+	core_fx_model(fx, CORE_FX_DOC("1", CORE_FX_VIP("192.0.2.2", CORE_FX_BE(B1))));
+	assert_int_equal(core_local_put(fx->core, &m->vips[0], fx->now), CORE_LOCAL_CREATED);
+	model_free(m);
+	assert_int_equal(state_local_save(dir, fx->core), 0);
+	assert_int_equal(state_local_load(dir, &m, err, sizeof(err)), 0);
+	assert_int_equal(m->n_vips, 1);
+	assert_true(model_vip_equal(&m->vips[0], &core_fx_vip(fx, V)->conf));
+	assert_int_equal(core_local_load(again->core, m, again->now), 0);
+	assert_int_equal(core_local_count(again->core), 1);
+	assert_null(core_fx_vip(again, "192.0.2.2"));
+	temp_dir_write(dir, STATE_LOCAL, "{\"vips\":3}");
+	assert_int_equal(state_local_load(dir, &m, err, sizeof(err)), -EINVAL);
+	core_fx_free(fx);
+	core_fx_free(again);
+}
+
 /* A core that has one VIP with an override and a verdict, saved. */
 static struct core_fx *used_core(const char *dir)
 {
@@ -201,6 +226,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_write_and_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failed_write_keeps_the_old, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vips, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_local, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overrides_and_verdicts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verdicts_of_another_boot, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verdicts_grow_old, setup, teardown),

@@ -80,6 +80,7 @@ int api_fx_teardown(void **state)
 	struct api_fx *fx = *state;
 
 	jput_done(&fx->req.out);
+	json_object_put(fx->req.doc);
 	free(fx->text);
 	mapcheck_done(&fx->p.mapcheck);
 	capture_done(&fx->p.capture);
@@ -98,6 +99,7 @@ enum api_result api_fx_begin(struct api_fx *fx, enum api_method method, const ch
 	snprintf(copy, sizeof(copy), "%s", path);
 	args = strchr(copy, '?');
 	jput_done(&fx->req.out);
+	json_object_put(fx->req.doc);
 	fx->req = (struct api_request){
 		.parent = &fx->p,
 		.method = method,
