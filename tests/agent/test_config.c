@@ -51,6 +51,17 @@ static void test_least(void **state _unused_)
 	assert_string_equal(c.results_dir, "");
 }
 
+static void test_no_scheduler(void **state _unused_)
+{
+	struct config c;
+
+	assert_int_equal(load("[scheduler]\nurl = none\n[dataplane]\ninterface = eth0\n", &c), 0);
+	assert_true(c.sched_none);
+	assert_string_equal(c.sched_url, "none");
+	assert_int_equal(load(LEAST, &c), 0);
+	assert_false(c.sched_none);
+}
+
 static void test_all(void **state _unused_)
 {
 	struct config c;
@@ -236,9 +247,13 @@ static int teardown(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_least),		cmocka_unit_test(test_all),
-		cmocka_unit_test(test_source_prefixes), cmocka_unit_test(test_mistakes),
-		cmocka_unit_test(test_long_lines),	cmocka_unit_test(test_many_interfaces),
+		cmocka_unit_test(test_least),
+		cmocka_unit_test(test_no_scheduler),
+		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_source_prefixes),
+		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_many_interfaces),
 		cmocka_unit_test(test_unreadable),
 	};
 
