@@ -60,6 +60,33 @@ static int no_room(char *err, size_t len, const char *what, size_t n, uint32_t m
 	return -ENOSPC;
 }
 
+static int by_addr(const void *a, const void *b)
+{
+	return addr_cmp(a, b);
+}
+
+/* How many addresses of backends the VIP has, each once, that no VIP has yet. */
+static size_t new_targets(const struct core *c, const struct model_vip *conf)
+{
+	_cleanup_free_ struct addr *all = NULL;
+	size_t n = 0, room = 0, different = 0;
+
+	for (size_t i = 0; i < conf->n_ports; i++)
+		for (size_t j = 0; j < conf->ports[i].n_backends; j++)
+			room += !core_target_known(c, &conf->ports[i].backends[j].addr);
+	all = room ? calloc(room, sizeof(*all)) : NULL;
+	if (!all)
+		return room;
+	for (size_t i = 0; i < conf->n_ports; i++)
+		for (size_t j = 0; j < conf->ports[i].n_backends; j++)
+			if (!core_target_known(c, &conf->ports[i].backends[j].addr))
+				all[n++] = conf->ports[i].backends[j].addr;
+	qsort(all, n, sizeof(*all), by_addr);
+	for (size_t i = 0; i < n; i++)
+		different += !i || addr_cmp(&all[i - 1], &all[i]) != 0;
+	return different;
+}
+
 /*
  * Counts what is new; what goes by the same change still has its place in the maps while
  * the new is put beside it.
@@ -73,9 +100,8 @@ static void room_add(struct core *c, const struct core_vip *v, const struct mode
 
 		if (!v || !core_port_find((struct core_vip *)v, p->protocol, p->port))
 			room->services++;
-		for (size_t j = 0; j < p->n_backends; j++)
-			room->backends += !core_target_known(c, &p->backends[j].addr);
 	}
+	room->backends += new_targets(c, conf);
 }
 
 int core_local_check(struct core *c, const struct model_vip *conf, struct core_local_room *room,

@@ -255,6 +255,20 @@ static void test_room(void **state _unused_)
 		check(fx, CORE_FX_VIP(W, CORE_FX_BE(B1) "," CORE_FX_BE(B2) "," CORE_FX_BE(B3))),
 		-ENOSPC);
 	assert_string_equal(why, "there would be 3 backends, and max-backends is 2");
+	/* One address in two services is one. */
+	assert_int_equal(check(fx,
+			       "{'address':'" W "','ports':[{'protocol':'tcp','port':80,"
+			       "'backends':[" CORE_FX_BE(B2) "]},{'protocol':'tcp','port':81,"
+							     "'backends':[" CORE_FX_BE(B2) "]}]}"),
+			 -ENOSPC);
+	assert_string_equal(why, "there would be 3 services, and max-services is 2");
+	fx->cfg.max_services = 3;
+	assert_int_equal(check(fx,
+			       "{'address':'" W "','ports':[{'protocol':'tcp','port':80,"
+			       "'backends':[" CORE_FX_BE(B2) "]},{'protocol':'tcp','port':81,"
+							     "'backends':[" CORE_FX_BE(B2) "]}]}"),
+			 0);
+	fx->cfg.max_services = 2;
 	fx->cfg.max_vips = 3;
 	assert_int_equal(check(fx, CORE_FX_VIP("192.0.2.3", CORE_FX_BE(B1))), -ENOSPC);
 	assert_string_equal(why, "there would be 3 services, and max-services is 2");
