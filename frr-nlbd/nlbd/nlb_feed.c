@@ -226,7 +226,6 @@ static int feed_parse_port(struct json_object *obj, struct nlb_port *port, struc
 
 	if (!json_object_is_type(obj, json_type_object))
 		return feed_fail(err, "a port must be an object");
-
 	ret = feed_get_string(obj, "protocol", 8, true, &protocol, err);
 	if (ret < 0)
 		return ret;
@@ -236,7 +235,6 @@ static int feed_parse_port(struct json_object *obj, struct nlb_port *port, struc
 		port->protocol = IPPROTO_UDP;
 	else
 		return feed_fail(err, "\"protocol\" must be tcp or udp, not %s", protocol);
-
 	ret = feed_get_uint(obj, "port", 0, UINT16_MAX, true, &num, err);
 	if (ret < 0)
 		return ret;
@@ -249,8 +247,9 @@ static int feed_parse_port(struct json_object *obj, struct nlb_port *port, struc
 	if (ret < 0)
 		return ret;
 	port->total = num;
-
-	ret = feed_get(obj, "backends", json_type_array, false, &backends, err);
+	ret = feed_get_text(obj, "digest", &port->digest, err);
+	if (!ret)
+		ret = feed_get(obj, "backends", json_type_array, false, &backends, err);
 	if (ret < 0 || !backends)
 		return ret;
 
@@ -543,6 +542,7 @@ void nlb_feed_vip_done(struct nlb_feed_vip *vip)
 		for (size_t j = 0; j < port->n_backends; j++)
 			XFREE(MTYPE_NLB_FEED_STRING, port->backends[j].reason);
 		XFREE(MTYPE_NLB_FEED_BACKENDS, port->backends);
+		XFREE(MTYPE_NLB_FEED_STRING, port->digest);
 	}
 	XFREE(MTYPE_NLB_FEED_PORTS, vip->ports);
 	vip->n_ports = 0;

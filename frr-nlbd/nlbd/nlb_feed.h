@@ -50,6 +50,7 @@ struct nlb_port {
 	uint16_t port;	  /* 0: all that have no service of their own */
 	uint32_t enabled; /* backends that take traffic */
 	uint32_t total;	  /* backends there are */
+	char *digest;	  /* equal on nodes that do the same with its packets; NULL: not told */
 	struct nlb_backend *backends;
 	size_t n_backends;
 };

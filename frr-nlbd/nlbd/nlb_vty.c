@@ -39,6 +39,8 @@ static struct json_object *port_json(const struct nlb_port *port)
 
 	json_object_int_add(json, "enabled", port->enabled);
 	json_object_int_add(json, "total", port->total);
+	if (port->digest)
+		json_object_string_add(json, "digest", port->digest);
 	for (size_t i = 0; i < port->n_backends; i++) {
 		const struct nlb_backend *backend = &port->backends[i];
 		struct json_object *entry = json_object_new_object();
@@ -113,8 +115,9 @@ static void vip_detail(struct vty *vty, const struct nlb_vip *vip)
 	for (size_t i = 0; i < vip->feed.n_ports; i++) {
 		const struct nlb_port *port = &vip->feed.ports[i];
 
-		vty_out(vty, "  Port %s: %u of %u backends enabled\n",
-			nlb_service_str(port, name, sizeof(name)), port->enabled, port->total);
+		vty_out(vty, "  Port %s: %u of %u backends enabled%s%s\n",
+			nlb_service_str(port, name, sizeof(name)), port->enabled, port->total,
+			port->digest ? ", digest " : "", port->digest ? port->digest : "");
 		for (size_t j = 0; j < port->n_backends; j++) {
 			const struct nlb_backend *backend = &port->backends[j];
 

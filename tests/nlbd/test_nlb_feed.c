@@ -86,7 +86,8 @@ static void test_vip(void **state)
 		     "{'protocol':'udp','port':53,'enabled':1,'total':1,'backends':["
 		     "{'address':'10.0.0.9','state':'drain'}]},"
 		     "{'protocol':'tcp','port':443,'enabled':0,'total':0},"
-		     "{'protocol':'tcp','port':80,'enabled':2,'total':3,'backends':["
+		     "{'protocol':'tcp','port':80,'enabled':2,'total':3,"
+		     "'digest':'00c0ffee00c0ffee','backends':["
 		     "{'address':'2001:db8::9','weight':0,'state':'disabled'},"
 		     "{'address':'10.0.0.2','weight':5,'state':'down','reason':'refused'},"
 		     "{'address':'10.0.0.1','weight':1,'state':'up'}]}]}}");
@@ -108,6 +109,7 @@ static void test_vip(void **state)
 	port = &moved.ports[0];
 	assert_int_equal(port->protocol, IPPROTO_TCP);
 	assert_int_equal(port->port, 80);
+	assert_string_equal(port->digest, "00c0ffee00c0ffee");
 	assert_int_equal(port->n_backends, 3);
 	assert_int_equal(port->backends[0].state, NLB_BACKEND_UP);
 	assert_int_equal(port->backends[1].state, NLB_BACKEND_DOWN);
@@ -116,6 +118,7 @@ static void test_vip(void **state)
 	assert_int_equal(port->backends[2].state, NLB_BACKEND_DISABLED);
 	assert_int_equal(moved.ports[1].port, 443);
 	assert_int_equal(moved.ports[1].n_backends, 0);
+	assert_null(moved.ports[1].digest);
 	assert_int_equal(moved.ports[2].protocol, IPPROTO_UDP);
 	assert_int_equal(moved.ports[2].backends[0].weight, 1);
 	nlb_feed_vip_done(&moved);
@@ -177,6 +180,7 @@ static void test_refused(void **state)
 		{VIP_START "'ports':[7]}}", "a port must be an object"},
 		{VIP_START "'ports':[{'protocol':'sctp'}]}}", "\"protocol\" must be tcp or udp"},
 		{VIP_START "'ports':[{'protocol':'tcp','port':65536}]}}", "outside 0..65535"},
+		{PORT_START "'digest':7}]}}", "\"digest\""},
 		{PORT_START "'backends':[7]}]}}", "a backend must be an object"},
 		{PORT_START "'backends':[{'address':'10.0.0.1'}]}]}}", "\"state\" is missing"},
 		{PORT_START "'backends':[{'address':'10.0.0.1','state':'sick'}]}]}}",

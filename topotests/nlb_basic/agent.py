@@ -69,6 +69,7 @@ def vip(address, up=2, ready=True, port=80, **extra):
     for backend in backends[up:]:
         backend.update(state="down", reason="connection refused")
     service = {"protocol": "tcp", "port": port, "enabled": up, "total": 3, "backends": backends}
+    service["digest"] = "00c0ffee00c0ffee"
     return {
         "address": address,
         "enabled": up,
