@@ -110,6 +110,11 @@ static int want_svc(struct maps_check *c, const struct msg_svc *msg, size_t len)
 	if (r == -EPROTO)
 		return r;
 	svc = maps_table_svc(c->table, &key);
+	/* The table is as wanted; what the maps have is looked at in the next parts. */
+	if (r == -EIO && svc) {
+		svc->generation = msg->generation;
+		r = 0;
+	}
 	if (r >= 0 && was_there && svc->digest == before)
 		return 0;
 	maps_found_note(&c->found, MSG_CHECK_WANTED, r, "what=%s vip=%s protocol=%u port=%u",
