@@ -149,6 +149,16 @@ static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len
 		assert_int_equal(len, sizeof(h->sample) + h->sample.cap_len);
 		h->n_samples++;
 		break;
+	case MSG_MAPS_CHECKED:
+		assert_int_equal(len, sizeof(h->check));
+		memcpy(&h->check, data, len);
+		h->checked = true;
+		break;
+	case MSG_MAPS_USAGE:
+		assert_int_equal(len, sizeof(h->usage));
+		memcpy(&h->usage, data, len);
+		h->used = true;
+		break;
 	case MSG_MAPS_STATS_END:
 		h->stats_end = true;
 		break;

@@ -63,6 +63,10 @@ struct maps_host {
 	struct msg_sample_state sample_state;
 	unsigned int n_samples;
 	struct msg_sample sample; /* the last */
+	/* Reports of checks, and of the usage. */
+	bool checked, used;
+	struct msg_check check;
+	struct msg_usage usage;
 };
 
 /* False: the machine does not allow it, skip. */
