@@ -39,6 +39,27 @@ class World(dp.World):
             ["bpftool", "batch", "file", self.path("batch")], check=True, stdout=subprocess.PIPE
         )
 
+    def config(self):
+        """Removals take no longer than they must."""
+        super().config()
+        with open(self.path("agent.conf"), encoding="utf-8") as conf:
+            text = conf.read()
+        text = text.replace("max-vips", "hold-down-ms = 10\nmax-vips")
+        text = text.replace(self.path("nlbd.sock"), "")
+        with open(self.path("agent.conf"), "w", encoding="utf-8") as conf:
+            conf.write(text)
+
+    def local_vip(self, address, ring_size, host):
+        """A VIP beside the scheduler's, with a ring of that size for this backend."""
+        backends = [{"address": dp.addr(host, 4)}]
+        port = {"protocol": "tcp", "port": 80, "maglev_size": ring_size, "backends": backends}
+        with open(self.path("vip.json"), "w", encoding="utf-8") as out:
+            json.dump({"address": address, "ports": [port]}, out)
+        return self.ctl("vip", "set", self.path("vip.json"))
+
+    def ring(self, address):
+        return self.fetch("/v1/vips/" + address)["ports"][0]["ring"]
+
     def served(self):
         return self.ask("get", VIP) == [dp.BE1, dp.BE2]
 
@@ -101,6 +122,26 @@ def usage(tap, world):
     tap.result("as a table", text.returncode == 0 and "ring_slots" in text.stdout, text)
 
 
+def refused(tap, world):
+    """Half of the room for rings, twice: the second waits until the first is gone."""
+    first, second, size = "203.0.113.1", "203.0.113.2", 65521
+    done = world.local_vip(first, size, dp.BE1)
+    proven = wait_for(lambda: world.ring(first)["state"] == "proven")
+    tap.result("a large ring fits", proven, done)
+    world.local_vip(second, size, dp.BE2)
+    state = wait_for(lambda: world.ring(second)["state"] == "failed")
+    reason = world.ring(second).get("reason", "")
+    said = "ring-slots (131072) used up" in reason
+    tap.result("another one does not, and the limit is named", state and said, reason)
+    tap.equal("of the VIP, too", world.fetch("/v1/vips/" + second)["reason"], reason)
+    tap.result("the others go on", world.served(), "they do not")
+    world.ctl("vip", "delete", first)
+    proven = wait_for(lambda: world.ring(second)["state"] == "proven", 45)
+    tap.result("it is taken in when there is room", proven, world.ring(second))
+    tap.equal("and nothing is wrong", world.ctl("maps", "check").returncode, 0)
+    world.ctl("vip", "delete", second)
+
+
 def scenario(tap, world):
     world.network()
     world.servers()
@@ -113,8 +154,9 @@ def scenario(tap, world):
     undisturbed(tap, world)
     for kind in SPOIL:
         repaired(tap, world, kind)
+    refused(tap, world)
     by_itself(tap, world)
 
 
 if __name__ == "__main__":
-    sys.exit(run_scenario(1 + 5 + 3 + 5 * len(SPOIL) + 3, World, scenario))
+    sys.exit(run_scenario(1 + 5 + 3 + 5 * len(SPOIL) + 6 + 3, World, scenario))
