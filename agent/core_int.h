@@ -223,7 +223,7 @@ struct core {
 	uint64_t digests_at; /* when digests that changed are told; 0: none did */
 	uint64_t n_enabled;  /* over all VIPs */
 	uint32_t n_deleting; /* VIP_DELs that are not committed */
-	uint32_t n_services; /* of all VIPs */
+	uint32_t n_ports;    /* of all VIPs */
 };
 
 /* core.c */

@@ -47,7 +47,7 @@ static void room_begin(const struct core *c, struct core_local_room *room)
 	room->begun = true;
 	/* Those that leave are in the maps until they have left. */
 	room->vips = HASH_COUNT(c->vips);
-	room->services = c->n_services;
+	room->services = c->n_ports;
 	room->backends = core_targets_count(c);
 	for (const struct core_vip *v = c->vips; v; v = v->hh.next)
 		if (v->phase != CORE_DELETED)

@@ -58,7 +58,7 @@ static int adopt(struct core *c, const struct msg_svc *have, size_t len)
 	};
 	ports[v->n_ports] = (struct core_port){.vip = v, .run = {.adopted = true}};
 	v->n_ports++;
-	c->n_services++;
+	c->n_ports++;
 	v->conf.n_ports = v->n_ports;
 	for (size_t i = 0; i < v->n_ports; i++)
 		ports[i].conf = &conf[i];

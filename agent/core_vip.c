@@ -73,7 +73,7 @@ static void port_done(struct core *c, struct core_port *p)
 		target_put(c, be->target);
 	}
 	free(p->backends);
-	c->n_services--;
+	c->n_ports--;
 }
 
 static void ports_free(struct core *c, struct core_port *ports, size_t n)
@@ -197,7 +197,7 @@ static int port_init(struct core_vip *v, struct core_port *p, const struct model
 	struct core *c = v->core;
 	int r;
 
-	c->n_services++;
+	c->n_ports++;
 	p->vip = v;
 	p->conf = conf;
 	p->dirty = true;

@@ -113,7 +113,7 @@ static void test_without_a_list(void **state _unused_)
 	assert_true(core_fx_said(fx, "maps vip_del " V));
 	assert_null(core_fx_vip(fx, V));
 	assert_int_equal(core_targets_count(fx->core), 0);
-	assert_int_equal(fx->core->n_services, 0);
+	assert_int_equal(fx->core->n_ports, 0);
 	core_fx_free(fx);
 }
 
