@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The local API: HTTP on a unix socket (docs/agent.md, "The local API").
+ * The local API: HTTP on a unix socket (docs/api.md, docs/openapi.yaml).
  * api.c is the server (libmicrohttpd on our loop, who may connect);
- * api_route.c knows paths and methods; api_get.c, api_put.c, api_stats.c and
- * api_observe.c do the work on plain structs, so that a test needs no socket.
+ * api_route.c knows paths and methods; all else works on plain structs, so that a
+ * test needs no socket: api_get.c and api_stats.c show, api_config.c is about
+ * configuration and its entity tags, api_vip.c changes VIPs and services, api_backend.c,
+ * api_batch.c and api_change.c backends, api_observe.c asks and captures.
  */
 #ifndef NLB_AGENT_API_H
 #define NLB_AGENT_API_H

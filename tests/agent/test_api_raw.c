@@ -27,6 +27,7 @@ struct fx {
 	struct api_fx *api;
 	struct config cfg;
 	char *dir;
+	unsigned int saves;
 	char answer[1 << 16];
 	size_t len;
 };
@@ -38,6 +39,7 @@ static void on_round(struct loop_timer *t _unused_)
 {
 	core_fx_settle(the_fx->api->core);
 	core_fx_forget(the_fx->api->core);
+	the_fx->saves++;
 	api_saved(the_fx->api->p.api, 0);
 }
 
@@ -359,6 +361,31 @@ static void test_hang_up_on_a_change(void **state)
 	assert_int_equal(core_local_count(fx->api->core->core), 1);
 }
 
+/* Changes that come together are saved together, and each is answered after that. */
+static void test_many_at_once(void **state)
+{
+	struct fx *fx = *state;
+	char request[256];
+	int fds[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = client(fx);
+		snprintf(request, sizeof(request),
+			 "PUT /v1/vips/198.51.100.%zu HTTP/1.1\r\nHost: a\r\n"
+			 "Content-Length: 54\r\n\r\n" BODY,
+			 i + 1);
+		assert_int_equal(send(fds[i], request, strlen(request), 0), strlen(request));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fx->len = 0;
+		fx->answer[0] = '\0';
+		await(fx, fds[i], "created");
+		close(fds[i]);
+	}
+	assert_int_equal(core_local_count(fx->api->core->core), ARRAY_SIZE(fds));
+	assert_in_range(fx->saves, 1, ARRAY_SIZE(fds) / 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_half_requests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hang_up_on_a_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
