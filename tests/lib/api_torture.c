@@ -49,6 +49,8 @@ static const char *const change_bodies[] = {
 	"{\"backends\":[{\"address\":\"%s\",\"admin\":\"down\"}]}",
 	"{\"backends\":[{\"address\":\"%s\",\"remove\":true},{\"address\":\"10.0.0.6\","
 	"\"weight\":2,\"quic_id\":null}]}",
+	"{\"backends\":[{\"address\":\"" API_FX_B1
+	"\",\"admin\":\"drain\"},{\"address\":\"" API_FX_B2 "\",\"admin\":\"up\",\"weight\":1}]}",
 	"{\"backends\":[]}",
 };
 static const char *const batch_bodies[] = {
