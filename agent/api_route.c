@@ -299,5 +299,7 @@ enum api_result api_route(struct api_request *req, char *path)
 		return api_error(req, 503, NULL, "the data plane is starting");
 	if (look_up(req) < 0)
 		return API_DONE;
+	if (found->changes_data && req->method != API_GET)
+		core_tick(req->parent->core, util_now_ns());
 	return found->handler[req->method](req);
 }

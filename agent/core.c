@@ -95,6 +95,11 @@ void core_mark_next(struct core *c)
 		c->mark = 1;
 }
 
+void core_tick(struct core *c, uint64_t now_ns)
+{
+	c->now = now_ns;
+}
+
 bool core_is_unsaved(const struct core *c)
 {
 	return c->overrides_dirty || c->local_dirty;

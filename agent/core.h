@@ -47,6 +47,9 @@ void core_free(struct core *c);
 /* Acts on what was noted: to nlbd first, then to the maps. */
 void core_run(struct core *c, uint64_t now_ns);
 
+/* The time, for the calls that follow and do not say it. */
+void core_tick(struct core *c, uint64_t now_ns);
+
 /* Something was changed that core_run() will ask to be kept on disk. */
 bool core_is_unsaved(const struct core *c);
 

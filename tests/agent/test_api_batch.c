@@ -57,10 +57,13 @@ static void test_many_services(void **state)
 	static const char body[] = "{'services':[" SERVICE(
 		V, BE(B1, DOWN) "," BE(B2, DOWN)) "," SERVICE(W, BE(B1, ",'admin':'drain'")) "]}";
 	struct api_fx *fx = *state;
+	uint64_t before = util_now_ns();
 
 	two_vips(fx);
 	assert_int_equal(post(fx, body), 200);
 	assert_int_equal(fx->result, API_SAVED);
+	/* The batch says when its changes came: that is now. */
+	assert_true(fx->core->core->now >= before);
 	assert_string_equal(fx->text,
 			    "{\"status\":\"ok\",\"services\":2,\"backends\":3,\"changed\":3}\n");
 	core_fx_settle(fx->core);
