@@ -81,8 +81,23 @@ static const struct core_say *about_first(const struct core_about *about)
 	return first;
 }
 
+/* As core_backend_by_key(). A file mostly speaks of one service, which *last is kept for. */
+static struct core_backend *find_backend(const struct core *c, const struct core_key *key,
+					 struct core_port **last)
+{
+	struct core_port *p = *last;
+
+	if (!p || p->conf->port != key->port || p->conf->protocol != key->protocol ||
+	    addr_cmp(&p->vip->conf.addr, &key->vip) != 0) {
+		struct core_vip *v = core_vip_find(c, &key->vip);
+
+		p = *last = v ? core_port_find(v, key->protocol, key->port) : NULL;
+	}
+	return p ? core_backend_find(p, &key->backend) : NULL;
+}
+
 /* What is said of a backend may have changed; about is freed when nothing is. */
-static void about_judge(struct core *c, struct core_about *about)
+static void about_judge(struct core *c, struct core_about *about, struct core_port **last)
 {
 	const struct core_say *first = about_first(about);
 	bool down = first && first->down;
@@ -95,7 +110,7 @@ static void about_judge(struct core *c, struct core_about *about)
 	if (down != about->down || strcmp(reason, about->reason) != 0) {
 		about->down = down;
 		memcpy(about->reason, reason, sizeof(reason));
-		be = core_backend_by_key(c, &about->key);
+		be = find_backend(c, &about->key, last);
 		if (be) {
 			be->result_down = down;
 			be->port->dirty = true;
@@ -139,10 +154,12 @@ static int say_link(struct core *c, struct core_say *s, struct core_source *sour
 /* All that it said is unlinked, and then looked at. */
 static void source_free(struct core *c, struct core_source *source)
 {
+	struct core_port *last = NULL;
+
 	for (size_t i = 0; i < source->n; i++)
 		say_unlink(&source->says[i]);
 	for (size_t i = 0; i < source->n; i++)
-		about_judge(c, source->says[i].about);
+		about_judge(c, source->says[i].about, &last);
 	c->n_results -= source->n;
 	free(source->says);
 	free(source);
@@ -177,6 +194,8 @@ static int source_new(struct core *c, const char *name, const struct core_result
 static bool source_update(struct core *c, struct core_source *source, const struct core_result *r,
 			  size_t n)
 {
+	struct core_port *last = NULL;
+
 	if (source->n != n)
 		return false;
 	for (size_t i = 0; i < n; i++)
@@ -187,7 +206,7 @@ static bool source_update(struct core *c, struct core_source *source, const stru
 
 		s->down = r[i].down;
 		memcpy(s->reason, r[i].reason, sizeof(s->reason));
-		about_judge(c, s->about);
+		about_judge(c, s->about, &last);
 	}
 	return true;
 }
@@ -196,6 +215,7 @@ int core_results_set(struct core *c, const char *name, const struct core_result 
 		     uint64_t now_ns)
 {
 	struct core_source *source = NULL, *old;
+	struct core_port *last = NULL;
 	int err;
 
 	c->now = now_ns;
@@ -222,7 +242,7 @@ int core_results_set(struct core *c, const char *name, const struct core_result 
 		source_free(c, old);
 	}
 	for (size_t i = 0; source && i < source->n; i++)
-		about_judge(c, source->says[i].about);
+		about_judge(c, source->says[i].about, &last);
 	return 0;
 }
 

@@ -39,7 +39,7 @@ struct maps_ring_want maps_change_ring(const struct maps_table *t, const struct 
 
 /*
  * Step 3, up to entries of nlb_gone that are noted only: maps_gones_write() comes between this
- * and the next. 0, or -errno and nothing is done.
+ * and the next; and after that again. 0, or -errno and nothing is done.
  */
 int maps_change_prepare(struct maps_table *t, struct maps_change *c,
 			char reason[static MSG_REASON_LEN]);

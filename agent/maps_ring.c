@@ -202,15 +202,10 @@ static void unlist_content(struct maps_rings *r, struct maps_ring *ring)
 	ring->hh = (UT_hash_handle){};
 }
 
-static bool same_set(const struct maps_rings *r, const struct maps_ring_set *a,
-		     const struct maps_ring_set *b)
+/* A number that has had another address since has another birth. */
+static bool same_set(const struct maps_ring_set *a, const struct maps_ring_set *b)
 {
-	if (a->n != b->n || memcmp(a->b, b->b, a->n * sizeof(a->b[0])) != 0)
-		return false;
-	for (uint32_t i = 0; i < a->n; i++)
-		if (r->backends->all[a->b[i].number].birth != a->b[i].birth)
-			return false;
-	return true;
+	return a->n == b->n && memcmp(a->b, b->b, a->n * sizeof(a->b[0])) == 0;
 }
 
 struct maps_ring *maps_ring_find_pure(const struct maps_rings *r, const struct maps_ring_set *set,
@@ -220,7 +215,7 @@ struct maps_ring *maps_ring_find_pure(const struct maps_rings *r, const struct m
 	struct maps_ring *ring;
 
 	HASH_FIND(hh_pure, r->by_pure, &key, sizeof(key), ring);
-	return ring && same_set(r, ring->set, set) ? ring : NULL;
+	return ring && same_set(ring->set, set) ? ring : NULL;
 }
 
 /* If all its slots are of one mode, and there is no such ring yet. */
@@ -486,8 +481,8 @@ bool maps_rings_check_kept(struct maps_rings *r, uint32_t run, uint32_t max, uin
 	struct maps_ring *ring, *next;
 
 	*ret_looked = *ret_dropped = 0;
-	DL_FOREACH_SAFE(r->kept, ring, next)
-	{
+	for (ring = r->kept; ring; ring = next) {
+		next = ring->next;
 		if (ring->checked == run)
 			continue;
 		if (*ret_looked == max)

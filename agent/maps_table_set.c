@@ -195,10 +195,23 @@ static size_t make_rings(struct maps_table *t, struct setting **s, size_t n,
 	return left;
 }
 
+/* 0 or -errno, as maps_gones_write(). */
+static int write_gones(struct maps_table *t)
+{
+	size_t lost;
+	int r = maps_gones_write(&t->gones, &lost);
+
+	/* Better than no change at all. */
+	if (lost)
+		log_warning("flows of backends that left a service stay with them",
+			    "backends=%zu reason=\"nlb_gone is full\"", lost);
+	return r;
+}
+
 /* Step 3; returns how many are left. */
 static size_t prepare(struct maps_table *t, struct setting **s, size_t n)
 {
-	size_t left = 0, lost;
+	size_t left = 0;
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
@@ -208,11 +221,7 @@ static size_t prepare(struct maps_table *t, struct setting **s, size_t n)
 		if (op->result == 0)
 			s[left++] = s[i];
 	}
-	r = maps_gones_write(&t->gones, &lost);
-	/* Better than no change at all. */
-	if (lost)
-		log_warning("flows of backends that left a service stay with them",
-			    "backends=%zu reason=\"nlb_gone is full\"", lost);
+	r = write_gones(t);
 	for (size_t i = 0; i < left && r < 0; i++) {
 		maps_change_undo(t, &s[i]->change);
 		s[i]->op->result = r;
@@ -232,6 +241,8 @@ static void change(struct maps_table *t, struct setting **s, size_t n, struct ma
 		op->result = maps_change_apply(t, &s[i]->change, &op->svc, op->reason);
 		maps_change_done(t, &s[i]->change);
 	}
+	/* Of services that have lost all backends; nothing is to be removed. */
+	write_gones(t);
 }
 
 static void finish(const struct read_back *b, struct setting *s)

@@ -11,6 +11,9 @@
  * 4. The service's 64-bit word is stored: it has the new ring.
  * 5. What the old ring and members held goes; it rests for a grace period.
  *
+ * A service that loses all its backends is switched first and has its entries in nlb_gone then:
+ * without a ring nothing is sent on, remembered or not.
+ *
  * A service that is new, or whose flags change, gets a number that is nobody's: its
  * entry is written whole, and the fourth step is the store of its word in the
  * directory, in the place of the old number's. The ring goes on as the next generation of
@@ -22,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "maps_change.h"
 #include "maps_digest.h"
 #include "maps_stats.h"
@@ -271,7 +275,7 @@ static int switch_prepare(struct maps_table *t, struct maps_change *c,
 	r = put_ids(t, svc->number, &c->conf, c->members, c->n);
 	if (r < 0)
 		quic_failed(r, reason);
-	else
+	else if (c->n)
 		r = update_gone(t, c, svc->number);
 	return r;
 }
@@ -291,6 +295,9 @@ static void switch_ring(struct maps_table *t, struct maps_change *c)
 
 	if (svc->ring != c->ring)
 		maps_table_store_ring(t, svc->number, maps_ring_place(c->ring));
+	if (!c->n && update_gone(t, c, svc->number) < 0)
+		log_warning("flows of backends that left a service stay with them", "error=\"%s\"",
+			    strerror(ENOMEM));
 	take_over(t, c, svc);
 	drop_ids(t, svc->number, &c->conf, c->members, n_old, svc->members, svc->n_members);
 }

@@ -78,7 +78,7 @@ static int grow(struct results *r, size_t room)
 
 static int read_text(struct results *r, int fd, size_t size, size_t *ret_len)
 {
-	size_t len = 0;
+	size_t len = 0, asked;
 	int err;
 
 	for (;;) {
@@ -88,12 +88,16 @@ static int read_text(struct results *r, int fd, size_t size, size_t *ret_len)
 		err = grow(r, MAX2(size, len) + 2);
 		if (err < 0)
 			return err;
-		n = read(fd, r->text + len, r->room - len - 1);
+		asked = r->room - len - 1;
+		n = read(fd, r->text + len, asked);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n == 0)
 			break;
 		len += n > 0 ? (size_t)n : 0;
+		/* A file that is as long as it said, and no longer. */
+		if (n > 0 && len == size && (size_t)n < asked)
+			break;
 		if (len > RESULTS_FILE_MAX)
 			return -EFBIG;
 		if (len + 1 == r->room)
