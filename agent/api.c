@@ -18,8 +18,10 @@
 #include "log.h"
 #include "sbuf.h"
 
-#define API_IDLE_S   30u
-#define API_STATS_MS 2000u
+#define API_IDLE_S 30u
+/* Of a connection; half of it is read at once. A batch is a megabyte and more. */
+#define API_CONN_MEMORY (256u << 10)
+#define API_STATS_MS	2000u
 
 struct api_call {
 	struct api *api;
@@ -414,12 +416,14 @@ int api_new(struct parent *p, int listen_fd, struct api **ret)
 	a->parent = p;
 	a->listen_fd = listen_fd;
 	a->listen_io = a->mhd_io = LOOP_IO_INIT;
-	a->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
-					  MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-				  0, NULL, NULL, on_request, a, MHD_OPTION_EXTERNAL_LOGGER,
-				  on_mhd_log, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-				  MHD_OPTION_CONNECTION_LIMIT, API_CONNECTIONS,
-				  MHD_OPTION_CONNECTION_TIMEOUT, API_IDLE_S, MHD_OPTION_END);
+	a->mhd = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
+			MHD_USE_ERROR_LOG,
+		0, NULL, NULL, on_request, a, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+		API_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_CONN_MEMORY,
+		MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)API_CONN_MEMORY / 2,
+		MHD_OPTION_CONNECTION_TIMEOUT, API_IDLE_S, MHD_OPTION_END);
 	info = a->mhd ? MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	r = info ? 0 : -EIO;
 	if (r == 0)

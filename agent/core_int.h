@@ -18,7 +18,7 @@
 #define CORE_WITHDRAW_MS      10000u  /* nlbd's answer to "gone" */
 #define CORE_WITHDRAW_LOST_MS 120000u /* ... when there is no nlbd to ask */
 #define CORE_MAPS_SLACK_MS    5000u   /* results of the first batch after an adoption */
-#define CORE_LOG_BACKENDS     100u    /* in one batch, each in a line */
+#define CORE_LOG_BACKENDS     100u    /* in a second, each in a line */
 #define CORE_GATHER_MS	      2u      /* from one batch to the next, at the least */
 #define CORE_BATCHES	      32u     /* as many are remembered */
 #define CORE_DIGEST_MS	      1000u   /* until a digest is told that changes nothing else */
@@ -170,6 +170,16 @@ struct core_vip {
 	uint32_t mark, mark_at;		     /* core->mark: its place in a list of this request */
 };
 
+/*
+ * Lines of many that change together: of 20,000, the lines took longer than all the rest. So
+ * each has one while there are not too many in a second, and all others one together.
+ */
+struct core_log {
+	uint32_t n, n_logged; /* in this batch */
+	uint32_t in_second;
+	uint64_t since;
+};
+
 /* A batch on its way. Times are CLOCK_MONOTONIC. */
 struct core_batch {
 	uint64_t first_ns, last_ns; /* the first and the last change that are in it */
@@ -217,13 +227,12 @@ struct core {
 	struct core_vip *check_at; /* core_check.c: named next; NULL: all are */
 	uint64_t due_ns;
 	bool report_dirty, verdicts_dirty, overrides_dirty, local_dirty;
-	uint32_t mark;	    /* for whoever walks a document and looks for doubles */
-	uint32_t n_changed; /* backends in this batch, of those that are logged */
-	uint32_t n_overridden;
-	uint64_t digests_at; /* when digests that changed are told; 0: none did */
-	uint64_t n_enabled;  /* over all VIPs */
-	uint32_t n_deleting; /* VIP_DELs that are not committed */
-	uint32_t n_ports;    /* of all VIPs */
+	uint32_t mark; /* for whoever walks a document and looks for doubles */
+	struct core_log changed, overridden; /* backends */
+	uint64_t digests_at;		     /* when digests that changed are told; 0: none did */
+	uint64_t n_enabled;		     /* over all VIPs */
+	uint32_t n_deleting;		     /* VIP_DELs that are not committed */
+	uint32_t n_ports;		     /* of all VIPs */
 };
 
 /* core.c */
@@ -254,6 +263,7 @@ bool core_backend_judge(struct core_backend *be); /* true when its health change
 void core_backend_reason(const struct core_backend *be, char *buf, size_t len);
 
 /* core_run.c */
+bool core_log_one(const struct core *c, struct core_log *log); /* may it have a line? */
 enum core_be_state core_backend_state(const struct core_backend *be);
 const char *core_be_state_str(enum core_be_state state);
 const char *core_phase_str(enum core_phase phase);

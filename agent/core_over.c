@@ -104,8 +104,7 @@ static void changed(struct core_backend *be, const char *admin)
 
 	core_backend_touch(be);
 	c->overrides_dirty = true;
-	/* As with backends' states: of very many, the lines take longer than all the rest. */
-	if (c->n_overridden++ >= CORE_LOG_BACKENDS)
+	if (!core_log_one(c, &c->overridden))
 		return;
 	log_notice("operator overrides backend", "vip=%s service=%s/%u backend=%s admin=%s",
 		   addr_str(&p->vip->conf.addr, vip), model_protocol_str(p->conf->protocol),

@@ -101,15 +101,17 @@ static void about_judge(struct core *c, struct core_about *about, struct core_po
 {
 	const struct core_say *first = about_first(about);
 	bool down = first && first->down;
-	char reason[CORE_RESULT_REASON_LEN] = "";
+	const char *reason = "";
 	struct core_backend *be;
+	size_t len;
 
 	if (down)
-		snprintf(reason, sizeof(reason), "%s",
-			 first->reason[0] ? first->reason : first->source->name);
-	if (down != about->down || strcmp(reason, about->reason) != 0) {
+		reason = first->reason[0] ? first->reason : first->source->name;
+	if (down != about->down || strncmp(reason, about->reason, sizeof(about->reason) - 1) != 0) {
 		about->down = down;
-		memcpy(about->reason, reason, sizeof(reason));
+		len = strnlen(reason, sizeof(about->reason) - 1);
+		memcpy(about->reason, reason, len);
+		about->reason[len] = '\0';
 		be = find_backend(c, &about->key, last);
 		if (be) {
 			be->result_down = down;

@@ -59,17 +59,38 @@ const char *core_phase_str(enum core_phase phase)
 
 /* ---- counting ---- */
 
+bool core_log_one(const struct core *c, struct core_log *log)
+{
+	log->n++;
+	if (c->now - log->since >= 1000 * CORE_MS) {
+		log->since = c->now;
+		log->in_second = 0;
+	}
+	if (log->in_second >= CORE_LOG_BACKENDS)
+		return false;
+	log->in_second++;
+	log->n_logged++;
+	return true;
+}
+
+static void log_rest(struct core_log *log, const char *what)
+{
+	if (log->n > log->n_logged)
+		log_notice(what, "changed=%u logged=%u", log->n, log->n_logged);
+	log->n = log->n_logged = 0;
+}
+
 static void log_backend(const struct core_backend *be, enum core_be_state was)
 {
 	const struct core_port *p = be->port;
+	struct core *c = p->vip->core;
 	char vip[ADDR_STRLEN], addr[ADDR_STRLEN], reason[CORE_REASON_LEN];
 	/* What everything does after a start is not worth a notice each. */
 	int level = was == CORE_BE_UNKNOWN && be->state == CORE_BE_UP ? LOG_INFO : LOG_NOTICE;
 
 	if (!log_enabled(level))
 		return;
-	/* Of 20,000 that go together, the lines take longer than all the rest. */
-	if (p->vip->core->n_changed++ >= CORE_LOG_BACKENDS)
+	if (!core_log_one(c, &c->changed))
 		return;
 	core_backend_reason(be, reason, sizeof(reason));
 	log_event(level, "backend", "vip=%s service=%s/%u backend=%s state=%s was=%s reason=\"%s\"",
@@ -377,15 +398,10 @@ void core_run(struct core *c, uint64_t now_ns)
 	run_digests(c);
 	todo = c->dirty;
 	c->dirty = NULL;
-	c->n_changed = 0;
 	for (v = todo; v; v = v->dirty_next)
 		run_vip(v);
-	if (c->n_changed > CORE_LOG_BACKENDS)
-		log_notice("backends", "changed=%u logged=%u", c->n_changed, CORE_LOG_BACKENDS);
-	if (c->n_overridden > CORE_LOG_BACKENDS)
-		log_notice("operator overrides backends", "changed=%u logged=%u", c->n_overridden,
-			   CORE_LOG_BACKENDS);
-	c->n_overridden = 0;
+	log_rest(&c->changed, "backends");
+	log_rest(&c->overridden, "operator overrides backends");
 	if (enabled > 1 && !c->n_enabled)
 		log_warning("every backend of every VIP is out: is this node cut off?", "were=%llu",
 			    (unsigned long long)enabled);

@@ -76,10 +76,14 @@ static int buf_reserve(struct ipc_buf *b, size_t more)
 
 int ipc_pair(int ret_fds[static 2])
 {
-	int fds[2];
+	int fds[2], room = IPC_SOCKET_ROOM;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
 		return -errno;
+	/* As much as we may: a batch of thousands of services is to go in one piece. */
+	for (int i = 0; i < 2; i++)
+		if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+			setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	ret_fds[0] = fds[0];
 	ret_fds[1] = fds[1];
 	return 0;

@@ -20,6 +20,7 @@
 
 #define IPC_PAYLOAD_MAX (16u << 20)
 #define IPC_QUEUE_MAX	(256u << 20)
+#define IPC_SOCKET_ROOM (4u << 20) /* asked of the socket; what it does not take is queued */
 
 struct ipc;
 

@@ -8,6 +8,7 @@
  *   nlb-agent -t [-c FILE]     checks the file and exits
  */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -21,6 +22,7 @@
 
 #define NLB_VERSION    "0.1"
 #define DEFAULT_CONFIG "/etc/nlb/agent.conf"
+#define KEEP_MEMORY    (32 << 20)
 
 static void usage(FILE *out)
 {
@@ -94,6 +96,16 @@ static int run_agent(const struct config *cfg)
 	return parent_main(cfg, maps.parent_fd, health.parent_fd);
 }
 
+/*
+ * Memory of a large batch is wanted again for the next one. To give it back to the kernel each
+ * time, page by page, would take as long as the batch.
+ */
+static void keep_memory(void)
+{
+	mallopt(M_TRIM_THRESHOLD, KEEP_MEMORY);
+	mallopt(M_MMAP_THRESHOLD, KEEP_MEMORY / 4);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -142,6 +154,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_set_level(cfg.log_level);
+	keep_memory();
 	signal(SIGPIPE, SIG_IGN);
 	raise_nofile();
 	return respawn ? respawn_run(run_agent, &cfg) : run_agent(&cfg);

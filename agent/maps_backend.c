@@ -271,7 +271,7 @@ void maps_backends_put(struct maps_backends *t, uint32_t number)
 		return;
 	t->n_used--;
 	b->epoch = t->grace->epoch;
-	b->rests = maps_gen_tick(util_now_ns());
+	b->rests = t->now;
 	enqueue(t, number);
 }
 
@@ -293,6 +293,7 @@ void maps_backends_write(struct maps_backends *t)
 
 void maps_backends_rest(struct maps_backends *t, uint32_t now, uint32_t max)
 {
+	t->now = MAX2(t->now, now);
 	for (max = MIN2(max, t->max); max; max--) {
 		const struct maps_backend *b;
 

@@ -54,6 +54,7 @@ struct maps_backends {
 	uint32_t n_used;
 	uint32_t *listing; /* [max]: numbers noted for nlb_numbers */
 	uint32_t n_listing;
+	uint32_t now;		      /* tick; as of the last change or look */
 	uint32_t rest_at;	      /* where maps_backends_rest() goes on */
 	bool *purge;		      /* [max + 1]: numbers whose flows are being cleared */
 	struct maps_backend *by_addr; /* those that are known */

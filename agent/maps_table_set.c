@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Many services set at once. Each step of a change (maps_table_svc.c) is taken for all of
- * them: so that rings are computed on all CPUs, and nlb_gone is written and everything
- * read back by a few system calls.
+ * them: so that rings are computed on all CPUs, and nlb_gone and nlb_numbers written by a few
+ * system calls.
  *
  * Rings of all are made before the first of the old ones goes. Where there is no room for
  * that, those that found none are tried again once the others have switched.
@@ -17,9 +17,6 @@
 #include "maps_change.h"
 #include "util.h"
 
-/* A lookup costs about as much as reading so many entries of a batch. */
-#define LOOKUP_ENTRIES 16u
-
 struct setting {
 	struct maps_svc_op *op;
 	struct maps_change change;
@@ -31,68 +28,35 @@ struct setting {
 
 /* ---- reading back ---- */
 
-/* What the kernel says is in the two maps, by number; NULL: it is asked for each. */
-struct read_back {
-	const struct maps_table *t;
-	struct nlb_vip *vips;
-	struct nlb_service *services;
-};
+/*
+ * Of few services as the kernel has it; of many as it lies in memory that the map shares with
+ * us, since a system call for each took longer than all the rest. maps_check.c asks the
+ * kernel for all of them now and then.
+ */
+#define ASK_MAX 32u
 
-/* All of an array map with n elements. NULL: it cannot be had. */
-static void *read_all(int fd, uint32_t n, size_t size)
+static int read_entry(int fd, uint32_t number, const void *shared, void *ret, size_t size)
 {
-	_cleanup_free_ uint32_t *keys = malloc(n * sizeof(*keys));
-	_cleanup_free_ char *values = malloc(n * size);
-	uint32_t next, count = n;
-
-	if (!keys || !values)
-		return NULL;
-	if (bpf_map_lookup_batch(fd, NULL, &next, keys, values, &count, NULL) < 0 &&
-	    errno != ENOENT)
-		return NULL;
-	return count == n ? TAKE_PTR(values) : NULL;
-}
-
-static void read_back_init(struct read_back *b, const struct maps_table *t, size_t n)
-{
-	const struct config *cfg = t->bpf->cfg;
-
-	*b = (struct read_back){.t = t};
-	if (n * LOOKUP_ENTRIES > cfg->max_vips)
-		b->vips = read_all(t->bpf->vips_fd, cfg->max_vips + 1, sizeof(*b->vips));
-	if (n * LOOKUP_ENTRIES > cfg->max_services)
-		b->services =
-			read_all(t->bpf->services_fd, cfg->max_services + 1, sizeof(*b->services));
-}
-
-static void read_back_done(struct read_back *b)
-{
-	free(b->vips);
-	free(b->services);
-}
-
-static int read_entry(int fd, uint32_t number, const void *all, void *ret, size_t size)
-{
-	if (all)
-		memcpy(ret, (const char *)all + number * size, size);
+	if (shared)
+		memcpy(ret, (const char *)shared + number * size, size);
 	else if (bpf_map_lookup_elem(fd, &number, ret) < 0)
 		return -errno;
 	return 0;
 }
 
 /* What is in the maps, against what should be. */
-static int read_back(const struct read_back *b, const struct maps_svc *svc)
+static int read_back(const struct maps_table *t, const struct maps_svc *svc, bool many)
 {
-	const struct maps_table *t = b->t;
+	const struct maps_bpf *bpf = t->bpf;
 	struct nlb_ring ring = maps_ring_place(svc->ring);
 	uint64_t key = maps_change_key_word(&svc->key, svc->vip);
 	struct nlb_service entry;
 	struct nlb_vip vip;
 	int r;
 
-	r = read_entry(t->bpf->vips_fd, svc->vip->number, b->vips, &vip, sizeof(vip));
+	r = read_entry(bpf->vips_fd, svc->vip->number, many ? bpf->vips : NULL, &vip, sizeof(vip));
 	if (r == 0)
-		r = read_entry(t->bpf->services_fd, svc->number, b->services, &entry,
+		r = read_entry(bpf->services_fd, svc->number, many ? bpf->services : NULL, &entry,
 			       sizeof(entry));
 	if (r < 0)
 		return r;
@@ -106,7 +70,7 @@ static int read_back(const struct read_back *b, const struct maps_svc *svc)
 	for (size_t i = 0; i < svc->n_members; i++) {
 		const struct maps_member *m = &svc->members[i];
 
-		if (memcmp(t->bpf->backends[m->number].addr, m->addr.b, sizeof(m->addr.b)) != 0)
+		if (memcmp(bpf->backends[m->number].addr, m->addr.b, sizeof(m->addr.b)) != 0)
 			return -EIO;
 	}
 	return 0;
@@ -245,7 +209,7 @@ static void change(struct maps_table *t, struct setting **s, size_t n, struct ma
 	write_gones(t);
 }
 
-static void finish(const struct read_back *b, struct setting *s)
+static void finish(const struct maps_table *t, struct setting *s, bool many)
 {
 	struct maps_svc_op *op = s->op;
 	struct nlb_ring after;
@@ -255,7 +219,7 @@ static void finish(const struct read_back *b, struct setting *s)
 		after = maps_ring_place(op->svc->ring);
 		op->result = op->svc->number != s->number || after.base != s->before.base ||
 			     after.size != s->before.size;
-		r = read_back(b, op->svc);
+		r = read_back(t, op->svc, many);
 		if (r < 0) {
 			snprintf(op->reason, MSG_REASON_LEN, "the maps read back differently");
 			op->result = r;
@@ -284,9 +248,9 @@ void maps_table_svc_set_many(struct maps_table *t, struct maps_svc_op *ops, size
 	_cleanup_free_ struct setting **s = calloc(MAX2(n, (size_t)1), sizeof(*s));
 	_cleanup_free_ struct maps_ring_want *wants = calloc(MAX2(n, (size_t)1), sizeof(*wants));
 	uint32_t now = maps_gen_tick(util_now_ns());
-	_cleanup_(read_back_done) struct read_back b = {};
 	size_t left = 0, before;
 
+	t->backends.now = now;
 	for (size_t i = 0; i < n; i++) {
 		ops[i].reason[0] = '\0';
 		ops[i].result = -ENOMEM;
@@ -306,10 +270,9 @@ void maps_table_svc_set_many(struct maps_table *t, struct maps_svc_op *ops, size
 		change(t, s, left, wants, now);
 		left = those_that_wait(all, n, s);
 	} while (left && left < before);
-	read_back_init(&b, t, n);
 	for (size_t i = 0; i < n; i++) {
 		maps_change_done(t, &all[i].change);
-		finish(&b, &all[i]);
+		finish(t, &all[i], n > ASK_MAX);
 	}
 }
 

@@ -288,8 +288,15 @@ static void test_log_is_bounded(void **state _unused_)
 	log_end(last, sizeof(last), &lines);
 	assert_int_equal(lines, n - 1);
 
+	/* In the same second: one line for all of them. */
+	log_begin();
 	assert_int_equal(core_results_set(fx->core, "f", NULL, 0, fx->now), 0);
 	core_run(fx->core, fx->now);
+	log_end(last, sizeof(last), &lines);
+	assert_int_equal(lines, 1);
+	assert_non_null(strstr(last, "changed=100 logged=0"));
+
+	fx->now += 1000 * CORE_MS;
 	log_begin();
 	assert_int_equal(core_results_set(fx->core, "f", r, n, fx->now), 0);
 	core_run(fx->core, fx->now);
