@@ -19,7 +19,8 @@
 #define CORE_WITHDRAW_LOST_MS 120000u /* ... when there is no nlbd to ask */
 #define CORE_MAPS_SLACK_MS    5000u   /* results of the first batch after an adoption */
 #define CORE_LOG_BACKENDS     100u    /* in a second, each in a line */
-#define CORE_GATHER_MS	      2u      /* from one batch to the next, at the least */
+#define CORE_GATHER_MS	      2u      /* from one batch to the next, at the most ... */
+#define CORE_GATHER_TIMES     4u      /* ... and this often the time that it took */
 #define CORE_BATCHES	      32u     /* as many are remembered */
 #define CORE_DIGEST_MS	      1000u   /* until a digest is told that changes nothing else */
 #define CORE_RETRY_MIN_MS     1000u   /* a service that could not be written */
@@ -183,7 +184,7 @@ struct core_log {
 /* A batch on its way. Times are CLOCK_MONOTONIC. */
 struct core_batch {
 	uint64_t first_ns, last_ns; /* the first and the last change that are in it */
-	uint64_t sent_ns;
+	uint64_t sent_ns, took_ns;
 	struct msg_committed done; /* .seq is 0 until it is */
 };
 

@@ -82,6 +82,39 @@ static void test_gathered_under_load(void **state _unused_)
 	core_fx_free(fx);
 }
 
+/* The maps child answers after so long; nothing is said of services. */
+static void answer_after(struct core_fx *fx, uint64_t us)
+{
+	struct msg_committed done = {.seq = fx->batch};
+
+	assert_true(fx->has_batch);
+	fx->has_batch = false;
+	fx->n_pending = 0;
+	fx->now += us * 1000;
+	core_maps_frame(fx->core, MSG_MAPS_COMMITTED, &done, sizeof(done), fx->now);
+}
+
+/* After a batch that took little time the next one does not wait long. */
+static void test_small_batches(void **state _unused_)
+{
+	struct core_fx *fx = two_up();
+	uint64_t sent;
+
+	pass(fx, 10 * CORE_GATHER_MS * 1000);
+	sent = fx->now;
+	core_fx_verdict(fx, B1, MSG_HC_DOWN);
+	core_fx_run(fx);
+	answer_after(fx, 100);
+	core_fx_verdict(fx, B1, MSG_HC_UP);
+	core_fx_run(fx);
+	assert_int_equal(core_fx_count(fx, "maps commit"), 1);
+	assert_int_equal(core_due(fx->core), sent + CORE_GATHER_TIMES * 100000);
+	fx->now = core_due(fx->core);
+	core_fx_run(fx);
+	assert_int_equal(core_fx_count(fx, "maps commit"), 2);
+	core_fx_free(fx);
+}
+
 /* What waits has its time, without anything else to happen. */
 static void test_due(void **state _unused_)
 {
@@ -162,7 +195,7 @@ int main(void)
 		cmocka_unit_test(test_gathered_under_load),
 		cmocka_unit_test(test_due),
 		cmocka_unit_test(test_no_change_no_batch),
-		cmocka_unit_test(test_remembered),
+		cmocka_unit_test(test_remembered),	   cmocka_unit_test(test_small_batches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
