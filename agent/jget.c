@@ -147,6 +147,22 @@ static char *jget_to_ascii(const char *text, size_t len, size_t *ret_len, size_t
 	return out;
 }
 
+/* How many bytes there are before the first that is not ASCII; looked at eight at a time. */
+static size_t ascii_len(const char *s, size_t len)
+{
+	size_t at = 0;
+	uint64_t word;
+
+	for (; at + sizeof(word) <= len; at += sizeof(word)) {
+		memcpy(&word, s + at, sizeof(word));
+		if (word & 0x8080808080808080ull)
+			break;
+	}
+	while (at < len && !(s[at] & 0x80))
+		at++;
+	return at;
+}
+
 int jget_parse(const char *json, size_t len, struct json_object **ret, struct jerr *err)
 {
 	_cleanup_free_ char *ascii = NULL;
@@ -160,15 +176,15 @@ int jget_parse(const char *json, size_t len, struct json_object **ret, struct je
 		return -ENOMEM;
 	if (len > INT_MAX)
 		return jget_fail(err, "the document is too long");
-	/* json-c's own check lets over-long forms and surrogates pass. */
-	bad = u8_check((const uint8_t *)json, len);
-	if (bad)
-		return jget_fail(err, "not JSON: not UTF-8 at byte %zu",
-				 (size_t)((const char *)bad - json));
-	for (at = 0; at < len && !(json[at] & 0x80); at++)
-		;
+	at = ascii_len(json, len);
 	if (at < len) {
 		size_t not_escaped = 0;
+
+		/* json-c's own check lets over-long forms and surrogates pass. */
+		bad = u8_check((const uint8_t *)json + at, len - at);
+		if (bad)
+			return jget_fail(err, "not JSON: not UTF-8 at byte %zu",
+					 (size_t)((const char *)bad - json));
 
 		ascii = jget_to_ascii(json, len, &len, &not_escaped);
 		if (!ascii)

@@ -152,7 +152,8 @@ def missed_by(way, entry):
     for key in ("down", "up"):
         took, peer = entry[key + "_ms"], entry.get("peer_" + key + "_ms")
         unread = entry["unread_" + key + "_ms"]
-        if took > TARGET_MS:
+        # The 25 ms are those of the files: a batch by the API is one text, parsed before all else.
+        if way == "files" and took > TARGET_MS:
             yield f"{way}, {key}: {took:.1f} ms, not {TARGET_MS}"
         if way == "files" and unread > TARGET_UNREAD_MS:
             yield f"{way}, {key}: {unread:.1f} ms without the reading, not {TARGET_UNREAD_MS}"
