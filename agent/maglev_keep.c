@@ -128,13 +128,15 @@ static void list(struct maglev_keep *k, struct maglev_kept *kept)
 }
 
 /* The compiler makes vector instructions of these two (mk/c.mk asks it to). */
-static void widen8(uint32_t *restrict to, const uint8_t *restrict from, uint32_t n)
+static __attribute__((noinline)) void widen8(uint32_t *restrict to, const uint8_t *restrict from,
+					     uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 		to[i] = from[i];
 }
 
-static void widen16(uint32_t *restrict to, const uint16_t *restrict from, uint32_t n)
+static __attribute__((noinline)) void widen16(uint32_t *restrict to, const uint16_t *restrict from,
+					      uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 		to[i] = from[i];
@@ -145,14 +147,18 @@ static void copy_out(const struct maglev_kept *kept, const uint32_t *of_place, u
 {
 	const uint8_t *narrow = kept->places;
 	const uint16_t *wide = kept->places;
+	bool is_narrow = kept->key.n <= NARROW_MAX;
 	uint32_t size = kept->key.size;
 
-	if (kept->key.n <= NARROW_MAX && !of_place)
-		widen8(ret_slots, narrow, size);
-	else if (!of_place)
-		widen16(ret_slots, wide, size);
-	for (uint32_t i = 0; of_place && i < size; i++)
-		ret_slots[i] = of_place[kept->key.n <= NARROW_MAX ? narrow[i] : wide[i]];
+	if (!of_place) {
+		if (is_narrow)
+			widen8(ret_slots, narrow, size);
+		else
+			widen16(ret_slots, wide, size);
+		return;
+	}
+	for (uint32_t i = 0; i < size; i++)
+		ret_slots[i] = of_place[is_narrow ? narrow[i] : wide[i]];
 }
 
 /* What the caller wants at each place of the sorted set; *own is to be freed. NULL: the place. */
