@@ -195,7 +195,8 @@ int main(void)
 		cmocka_unit_test(test_gathered_under_load),
 		cmocka_unit_test(test_due),
 		cmocka_unit_test(test_no_change_no_batch),
-		cmocka_unit_test(test_remembered),	   cmocka_unit_test(test_small_batches),
+		cmocka_unit_test(test_remembered),
+		cmocka_unit_test(test_small_batches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
