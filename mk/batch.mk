@@ -9,6 +9,7 @@ BATCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/batch/*.c)) $(BUILD)/b
 ##@ Measuring
 bench-batch: setup agent xdp nlbd $(TRAFFIC) $(BATCH) ## ms until 20,000 backends are down, or up, to the last ring and to BGP
 	$(Q)NLB_BUILD=$(BUILD) $(PYTHON) bench/batch/batch.py --json $(BUILD)/bench/batch.json
+	$(Q)$(MAKE) --no-print-directory bench-load
 
 # Compiled by the rules of bench.mk.
 $(BATCH_OBJ): BENCH_CC += -Ibench/batch

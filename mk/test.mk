@@ -32,8 +32,8 @@ check-bpf: $(BPF_BIN) bench-build ## packets through the real program by BPF_PRO
 check-net: agent xdp $(RINGWATCH) ## the data path and the agent in network namespaces
 	$(Q)$(SUITE) run netns $(NET_TEST)
 
-storm: agent xdp $(RINGWATCH) $(BUILD)/bench/traffic/traffic ## 200 times kill -9 in a storm of changes, under traffic; NLB_SEED=n for another one
-	$(Q)NLB_KILLS=200 $(SUITE) run storm tests/netns/test_storm.py
+storm: agent xdp $(RINGWATCH) $(BUILD)/bench/traffic/traffic ## 1,000 times kill -9 in a storm of changes, under traffic; NLB_SEED=n for another one
+	$(Q)NLB_KILLS=1000 $(SUITE) run storm tests/netns/test_storm.py
 
 check-graft: setup ## the places that the graft must reach in FRR
 	$(Q)$(SUITE) pytest graft tests/graft

@@ -7,7 +7,7 @@ maps be anything but that of a set that its service was given; services that are
 are not switched, lose no packet, and none of their flows moves; those that change, but always
 have a backend, lose none. In the end the maps are, slot by slot, what was asked for last.
 
-  NLB_KILLS   how many (24; `make storm`: 200)        NLB_SEED   which storm
+  NLB_KILLS   how many (200; `make storm`: 1,000)        NLB_SEED   which storm
 """
 import os
 import signal
@@ -17,7 +17,7 @@ import time
 from nsenv import run_scenario, wait_for
 from stormenv import CHECKED, FIXED, ROLES, Storm, Traffic
 
-KILLS = int(os.environ.get("NLB_KILLS", "24"))
+KILLS = int(os.environ.get("NLB_KILLS", "200"))
 SEED = int(os.environ.get("NLB_SEED", "1"))
 LOOK_EVERY = 8  # kills
 SETTLE_S = 60  # a fraction of a second, but for a kernel that lets a process wait
