@@ -68,6 +68,8 @@ SPOIL = {
     "vip_dir": ("nlb_vip_dir", 32, 64),
     "services": ("nlb_services", 32, 16),
     "rings": ("nlb_rings", 8, 1024),
+    "backends": ("nlb_backends", 32, 8),
+    "hops": ("nlb_hops", 64, 8),
 }
 
 
