@@ -253,93 +253,6 @@ static void test_sharing(void **state _unused_)
 	assert_true(a->digest == b->digest);
 }
 
-/* Backends that go and come back find their ring where it was. */
-static void test_kept(void **state _unused_)
-{
-	struct maps_svc *svc;
-	struct nlb_ring place;
-	uint64_t made, digest;
-
-	TABLE_FX_NEEDED(&fx);
-	svc = set(80, "11 12", 1);
-	place = svc->ring->place;
-	digest = svc->digest;
-	made = fx.table.rings.n_made;
-	set(80, "", 1);
-	assert_int_equal(fx.table.rings.n_kept, 1);
-	assert_int_equal(fx.table.rings.kept_slots, EVEN);
-	assert_int_equal(in_use(), 0);
-	set(80, "12 11", 1);
-	assert_memory_equal(&svc->ring->place, &place, sizeof(place));
-	assert_true(svc->digest == digest);
-	assert_int_equal(fx.table.rings.n_made, made);
-	assert_int_equal(fx.table.rings.n_kept, 0);
-	assert_in_maps(svc);
-	/* Another's flows may be remembered: it is another ring, and kept apart. */
-	set(80, "", 1);
-	table_fx_flows(svc);
-	set(80, "11 12", 1);
-	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), RING);
-	assert_int_equal(fx.table.rings.n_made, made + 1);
-	assert_int_equal(fx.table.rings.n_kept, 1);
-	/* As old as the last time that it was wanted. */
-	svc->ring->gen.since -= 1000;
-	set(80, "", 1);
-	set(80, "11 12", 1);
-	assert_int_equal(fx.table.rings.n_made, made + 1);
-	assert_true(svc->ring->gen.since >= maps_gen_tick(util_now_ns()) - 1);
-	/* Weights make a set another one, and so does one more that drains not. */
-	set(81, "11:2 12", 1);
-	assert_int_equal(fx.table.rings.n_made, made + 2);
-	assert_memory_equal(&set(82, "11 12 13:0", 1)->ring->place, &place, sizeof(place));
-	assert_int_equal(fx.table.rings.n_made, made + 2);
-}
-
-/* A number that means another address makes rings with it useless. */
-static void test_kept_number_reused(void **state _unused_)
-{
-	struct maps_svc *svc;
-	uint64_t digest, made;
-
-	TABLE_FX_NEEDED(&fx);
-	svc = set(80, "11", 1);
-	digest = svc->digest;
-	set(80, "", 1);
-	/* All 16 numbers mean others. */
-	set(81, "21 22 23 24 25 26 27 28", 1);
-	set(82, "31 32 33 34 35 36 37 38", 1);
-	set(81, "", 1);
-	made = fx.table.rings.n_made;
-	svc = set(80, "11", 1);
-	assert_int_equal(fx.table.rings.n_made, made + 1);
-	assert_true(svc->digest == digest);
-	for (uint32_t i = 0; i < RING; i++)
-		assert_int_equal(maps_gen_backend(svc->ring->gen.slot[i]),
-				 table_fx_number(&fx, 11));
-}
-
-/* Rings that are kept are in nobody's way. */
-static void test_kept_make_room(void **state _unused_)
-{
-	TABLE_FX_NEEDED(&fx);
-	/* 2,000 slots. */
-	for (int round = 0; round < 3; round++) {
-		for (int n = 11; n < 20; n++) {
-			char list[16];
-
-			snprintf(list, sizeof(list), "%d", n);
-			set(80, list, 1);
-			set(80, "", 1);
-		}
-		assert_true(fx.table.rings.n_kept >= 6);
-		table_fx_set(&fx, VIP, 80, 1499, "11 12", 1);
-		assert_true(fx.table.rings.n_kept <= 2);
-		assert_int_equal(in_use(), 1500);
-		set(80, "", 1);
-		assert_int_equal(in_use(), 0);
-	}
-}
-
 /* Another size: a new beginning, but what is remembered counts. */
 static void test_size_changes(void **state _unused_)
 {
@@ -640,17 +553,10 @@ static void test_flows_stay(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_backend_comes),
-		TEST(test_draining),
-		TEST(test_aging),
-		TEST(test_gone_expires),
-		TEST(test_sharing),
-		TEST(test_kept),
-		TEST(test_kept_number_reused),
-		TEST(test_kept_make_room),
-		TEST(test_size_changes),
-		TEST(test_no_room),
-		TEST(test_history),
+		TEST(test_a_backend_comes), TEST(test_draining), TEST(test_aging),
+		TEST(test_gone_expires),    TEST(test_sharing),
+
+		TEST(test_size_changes),    TEST(test_no_room),	 TEST(test_history),
 		TEST(test_flows_stay),
 	};
 

@@ -580,22 +580,24 @@ static void test_second_agent(void **state)
 	assert_non_null(strstr(fx->answer, " 200 OK\r\n"));
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_start_to_end, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_kill_and_restart, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_verdicts_with_new_maps, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_spoiled_state, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_child_dies, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sighup_reads_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_api, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_api_stats_are_late, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_asking, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_capture, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_end_while_waiting, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_api_long_body, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_second_agent, setup, teardown),
+		TEST(test_start_to_end),
+		TEST(test_kill_and_restart),
+		TEST(test_verdicts_with_new_maps),
+		TEST(test_spoiled_state),
+		TEST(test_a_child_dies),
+		TEST(test_sighup_reads_again),
+		TEST(test_api),
+		TEST(test_api_stats_are_late),
+		TEST(test_asking),
+		TEST(test_capture),
+		TEST(test_end_while_waiting),
+		TEST(test_api_long_body),
+		TEST(test_second_agent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
