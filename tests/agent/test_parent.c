@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The whole parent process, forked, with doubles of everything around it: the
- * two children on their channels, nlbd on its socket, a file as scheduler, and
- * a client of the local API. The doubles run on the test's own loop.
+ * The whole parent process, forked, with doubles of everything around it: the two children on
+ * their channels, nlbd on its socket, a file as scheduler, and a client of the local API.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -79,8 +78,7 @@ static void maps_frame(struct ipc *ch, uint16_t type, const void *data, size_t l
 			.protocol = svc->protocol,
 			.state = svc->n_backends ? MSG_SVC_PROVEN : MSG_SVC_WRITTEN,
 			.n_backends = svc->n_backends,
-			.generation = svc->generation,
-		};
+			.generation = svc->generation};
 	} else if (type == MSG_MAPS_VIP_DEL) {
 		fx->vip_dels++;
 	} else if (type == MSG_MAPS_COMMIT) {
@@ -580,24 +578,22 @@ static void test_second_agent(void **state)
 	assert_non_null(strstr(fx->answer, " 200 OK\r\n"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_start_to_end),
-		TEST(test_kill_and_restart),
-		TEST(test_verdicts_with_new_maps),
-		TEST(test_spoiled_state),
-		TEST(test_a_child_dies),
-		TEST(test_sighup_reads_again),
-		TEST(test_api),
-		TEST(test_api_stats_are_late),
-		TEST(test_asking),
-		TEST(test_capture),
-		TEST(test_end_while_waiting),
-		TEST(test_api_long_body),
-		TEST(test_second_agent),
+		cmocka_unit_test_setup_teardown(test_start_to_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kill_and_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_verdicts_with_new_maps, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_spoiled_state, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_child_dies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sighup_reads_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_api, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_api_stats_are_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_asking, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_capture, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_end_while_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_api_long_body, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_second_agent, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
