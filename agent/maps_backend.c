@@ -189,9 +189,16 @@ static void unlist(struct maps_backends *t, uint32_t number)
 	b->listed = false;
 }
 
-static int assign(struct maps_backends *t, const struct addr *a, uint32_t *ret_number)
+struct nlb_backend maps_backends_entry(const struct addr *a)
 {
 	struct nlb_backend entry = {.flags = addr_is_v4(a) ? NLB_BACKEND_F_V4 : 0};
+
+	memcpy(entry.addr, a->b, sizeof(entry.addr));
+	return entry;
+}
+
+static int assign(struct maps_backends *t, const struct addr *a, uint32_t *ret_number)
+{
 	struct maps_backend *b;
 	uint32_t number;
 	int r;
@@ -205,8 +212,7 @@ static int assign(struct maps_backends *t, const struct addr *a, uint32_t *ret_n
 	if (b->known)
 		HASH_DELETE(hh, t->by_addr, b);
 	b->known = false;
-	memcpy(entry.addr, a->b, sizeof(entry.addr));
-	t->bpf->backends[number] = entry;
+	t->bpf->backends[number] = maps_backends_entry(a);
 	/* Of a map that nobody used before, all counters are 0. */
 	r = t->bpf->adopted || b->birth ? maps_stats_clear(t->bpf->be_stats_fd, number) : 0;
 	b->birth++;

@@ -60,6 +60,9 @@ struct maps_backends {
 	struct maps_backend *by_addr; /* those that are known */
 };
 
+/* The address's entry in nlb_backends, without a hop. */
+struct nlb_backend maps_backends_entry(const struct addr *a);
+
 /* Knows what is in nlb_backends already. 0 or -ENOMEM. */
 int maps_backends_init(struct maps_backends *t, const struct maps_bpf *bpf,
 		       struct maps_grace *grace, struct maps_hops *hops, struct maps_flows *flows,

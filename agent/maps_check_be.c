@@ -13,14 +13,6 @@
 #include "maps_check_int.h"
 #include "maps_hop.h"
 
-static struct nlb_backend entry_of(const struct maps_backend *b)
-{
-	struct nlb_backend entry = {.flags = addr_is_v4(&b->addr) ? NLB_BACKEND_F_V4 : 0};
-
-	memcpy(entry.addr, b->addr.b, sizeof(entry.addr));
-	return entry;
-}
-
 static void note(struct maps_check *c, enum msg_check_kind kind, int r, const struct addr *a,
 		 uint32_t number)
 {
@@ -38,7 +30,7 @@ static void check_backend(struct maps_check *c, uint32_t number, struct nlb_back
 	if (!b->known)
 		return;
 	maps_found_looked(&c->found, MSG_CHECK_BACKENDS);
-	want = entry_of(b);
+	want = maps_backends_entry(&b->addr);
 	/* The hop is looked at by itself. */
 	have.hop = 0;
 	if (memcmp(&have, &want, sizeof(want)) == 0)

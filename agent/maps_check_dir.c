@@ -67,8 +67,8 @@ static void note_svc(struct maps_check *c, enum msg_check_kind kind, int r,
 	char text[ADDR_STRLEN];
 
 	maps_found_note(&c->found, kind, r, "vip=%s protocol=%u port=%u number=%u",
-			vip_str(svc->vip, text), svc->key.protocol,
-			(unsigned int)(svc->key.port[0] << 8 | svc->key.port[1]), svc->number);
+			vip_str(svc->vip, text), svc->key.protocol, maps_svc_port(&svc->key),
+			svc->number);
 }
 
 static void check_service(struct maps_check *c, const struct maps_svc *svc, struct nlb_service have)

@@ -60,11 +60,6 @@ int maps_check_gone_missing(struct maps_check *c)
 
 /* ---- nlb_quic_ids ---- */
 
-static bool has_id(const struct maps_svc *svc, const struct maps_member *m)
-{
-	return svc->conf.flags & NLB_SVC_F_QUIC && !maps_quic_id_none(&m->quic_id);
-}
-
 /* The backend that the key should lead to; 0: the key should not be there. */
 static uint32_t backend_of(const struct maps_table *t, const struct nlb_quic_key *key)
 {
@@ -74,7 +69,7 @@ static uint32_t backend_of(const struct maps_table *t, const struct nlb_quic_key
 	if (!svc || key->len != svc->conf.quic_len)
 		return 0;
 	for (size_t i = 0; i < svc->n_members; i++)
-		if (has_id(svc, &svc->members[i]) &&
+		if (maps_member_has_id(&svc->conf, &svc->members[i]) &&
 		    memcmp(svc->members[i].quic_id.b, key->id, sizeof(key->id)) == 0)
 			return svc->members[i].number;
 	return 0;
@@ -117,7 +112,8 @@ static void check_ids(struct maps_check *c, const struct maps_svc *svc)
 
 		memcpy(key.id, m->quic_id.b, sizeof(key.id));
 		/* One that leads elsewhere was found before. */
-		if (!has_id(svc, m) || bpf_map_lookup_elem(q->fd, &key, &have) == 0)
+		if (!maps_member_has_id(&svc->conf, m) ||
+		    bpf_map_lookup_elem(q->fd, &key, &have) == 0)
 			continue;
 		maps_found_note(&c->found, MSG_CHECK_QUIC_IDS,
 				maps_quic_put(q, svc->number, key.len, &m->quic_id, m->number),

@@ -25,27 +25,19 @@
 
 static int compute(struct maps_check *c, const struct maps_svc *svc)
 {
-	_cleanup_free_ struct maglev_backend *enabled = calloc(svc->n_members, sizeof(*enabled));
-	_cleanup_free_ uint32_t *number_of = calloc(svc->n_members, sizeof(*number_of));
+	_cleanup_(maps_enabled_done) struct maps_enabled e = {};
 	uint32_t size = svc->ring->place.size;
-	size_t n = 0;
-	int r;
+	int r = maps_enabled_init(&e, svc->members, svc->n_members);
 
-	if (!enabled || !number_of)
-		return -ENOMEM;
-	for (size_t i = 0; i < svc->n_members; i++) {
-		if (!svc->members[i].weight)
-			continue;
-		enabled[n] = (struct maglev_backend){svc->members[i].addr, svc->members[i].weight};
-		number_of[n++] = svc->members[i].number;
-	}
-	if (!n) {
+	if (r < 0)
+		return r;
+	if (!e.n) {
 		memset(c->ring, 0, size * sizeof(*c->ring));
 		return 0;
 	}
-	r = maglev_build(enabled, n, size, c->ring);
-	for (uint32_t i = 0; r == 0 && i < size; i++)
-		c->ring[i] = number_of[c->ring[i]];
+	r = maglev_build(e.b, e.n, size, c->ring);
+	if (r == 0)
+		maps_enabled_numbers(&e, c->ring, size);
 	return r;
 }
 
@@ -105,8 +97,7 @@ static void note_ring(struct maps_check *c, const struct maps_svc *svc, int r, u
 	maps_found_note(&c->found, MSG_CHECK_RINGS, r,
 			"vip=%s protocol=%u port=%u base=%u slots=%u",
 			addr_prefix_str(&svc->vip->addr, svc->vip->plen, text), svc->key.protocol,
-			(unsigned int)(svc->key.port[0] << 8 | svc->key.port[1]),
-			svc->ring->place.base, wrong);
+			maps_svc_port(&svc->key), svc->ring->place.base, wrong);
 }
 
 static void check_ring(struct maps_check *c, struct maps_svc *svc)

@@ -16,24 +16,22 @@
 
 #include "maps_check_int.h"
 
-static bool is_staged(const struct maps_check *c, const struct maps_svc_key *key)
-{
-	const struct maps_stage_vip *vip;
-	const struct maps_stage_svc *svc;
-
-	HASH_FIND(hh, c->stage->vips, key->vip, sizeof(key->vip), vip);
-	if (vip)
-		return true;
-	HASH_FIND(hh, c->stage->services, key, sizeof(*key), svc);
-	return svc;
-}
-
 static bool vip_is_staged(const struct maps_check *c, const struct addr *a)
 {
 	const struct maps_stage_vip *vip;
 
 	HASH_FIND(hh, c->stage->vips, a, sizeof(*a), vip);
 	return vip;
+}
+
+static bool is_staged(const struct maps_check *c, const struct maps_svc_key *key)
+{
+	const struct maps_stage_svc *svc;
+	struct addr a;
+
+	memcpy(a.b, key->vip, sizeof(a.b));
+	HASH_FIND(hh, c->stage->services, key, sizeof(*key), svc);
+	return svc || vip_is_staged(c, &a);
 }
 
 /* What became of the one service that was set. */
@@ -147,7 +145,7 @@ static void drop_service(struct maps_check *c, struct maps_svc *svc)
 
 	maps_found_note(&c->found, MSG_CHECK_WANTED, maps_table_svc_del(c->table, svc),
 			"what=unwanted vip=%s protocol=%u port=%u", addr_str(&a, text),
-			key.protocol, (unsigned int)(key.port[0] << 8 | key.port[1]));
+			key.protocol, maps_svc_port(&key));
 }
 
 int maps_check_unwanted(struct maps_check *c)

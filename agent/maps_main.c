@@ -105,7 +105,7 @@ static void observe_send(void *user, uint16_t type, const void *data, size_t len
 static void key_to_msg(const struct maps_svc_key *key, struct addr *vip, uint16_t *port)
 {
 	memcpy(vip->b, key->vip, sizeof(vip->b));
-	*port = (uint16_t)(key->port[0] << 8 | key->port[1]);
+	*port = maps_svc_port(key);
 }
 
 static void send_result(struct maps *m, const struct maps_svc *svc)

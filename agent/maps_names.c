@@ -36,7 +36,7 @@ bool maps_names_svc(const struct maps_table *t, uint32_t number, uint8_t *ret_pr
 	if (!svc)
 		return false;
 	*ret_protocol = svc->key.protocol;
-	*ret_port = (uint16_t)(svc->key.port[0] << 8 | svc->key.port[1]);
+	*ret_port = maps_svc_port(&svc->key);
 	return true;
 }
 

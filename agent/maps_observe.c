@@ -49,7 +49,7 @@ static void send_services(struct maps_observe *o)
 		const struct msg_stats_svc msg = {
 			.vip = svc->vip->addr,
 			.vip_plen = svc->vip->plen,
-			.port = (uint16_t)(svc->key.port[0] << 8 | svc->key.port[1]),
+			.port = maps_svc_port(&svc->key),
 			.protocol = svc->key.protocol,
 			.packets = c->packets,
 			.bytes = c->bytes,

@@ -49,7 +49,7 @@ static int prove_port(const struct maps_prover *p, const struct maps_svc *svc,
 {
 	struct maps_answer ans = {};
 	struct maps_flow flow = {
-		.dport = (uint16_t)(svc->key.port[0] << 8 | svc->key.port[1]),
+		.dport = maps_svc_port(&svc->key),
 		.protocol = svc->key.protocol,
 	};
 	int r = 0;

@@ -128,14 +128,17 @@ static void release(struct maps_rings *r, uint32_t base, uint32_t size, uint64_t
 
 static void drop(struct maps_rings *r, struct maps_ring *ring);
 
-/* The longest unused ring of those that are kept goes. */
-static void drop_kept(struct maps_rings *r)
+/* It is not among those that are kept any more. */
+static void unkeep(struct maps_rings *r, struct maps_ring *ring)
 {
-	struct maps_ring *ring = r->kept;
-
 	DL_DELETE(r->kept, ring);
 	r->n_kept--;
 	r->kept_slots -= even(ring->place.size);
+}
+
+static void drop_kept(struct maps_rings *r, struct maps_ring *ring)
+{
+	unkeep(r, ring);
 	drop(r, ring);
 }
 
@@ -145,11 +148,21 @@ static int allocate(struct maps_rings *r, uint32_t size, uint32_t *ret_base)
 
 	reclaim(r);
 	err = ring_pool_alloc(&r->pool, size, ret_base);
+	/* The longest unused one first. */
 	while (err == -ENOSPC && r->kept && r->kept->epoch < r->grace->epoch) {
-		drop_kept(r);
+		drop_kept(r, r->kept);
 		err = ring_pool_alloc(&r->pool, size, ret_base);
 	}
 	return err;
+}
+
+uint32_t maps_rings_retired(const struct maps_rings *r)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < r->n_retired; i++)
+		n += even(r->retired[i].size);
+	return n;
 }
 
 bool maps_ring_waits(const struct maps_rings *r)
@@ -285,9 +298,7 @@ int maps_ring_ref(struct maps_rings *r, struct maps_ring *ring)
 	if (!ring->refs) {
 		if (list_used(r, ring) < 0)
 			return -ENOMEM;
-		DL_DELETE(r->kept, ring);
-		r->n_kept--;
-		r->kept_slots -= even(ring->place.size);
+		unkeep(r, ring);
 		list_content(r, ring);
 		ring->rested = 0;
 	}
@@ -491,10 +502,7 @@ bool maps_rings_check_kept(struct maps_rings *r, uint32_t run, uint32_t max, uin
 		++*ret_looked;
 		if (maps_rings_unspoilt(ring))
 			continue;
-		DL_DELETE(r->kept, ring);
-		r->n_kept--;
-		r->kept_slots -= even(ring->place.size);
-		drop(r, ring);
+		drop_kept(r, ring);
 		++*ret_dropped;
 	}
 	return true;

@@ -158,8 +158,25 @@ void maps_rings_repaired(struct maps_rings *r, struct maps_ring *ring, uint32_t 
 bool maps_rings_check_kept(struct maps_rings *r, uint32_t run, uint32_t max, uint32_t *ret_looked,
 			   uint32_t *ret_dropped);
 
+/* Slots of the pool that only wait for a grace period. */
+uint32_t maps_rings_retired(const struct maps_rings *r);
+
 /* What the program goes by; NULL: no ring. */
 struct nlb_ring maps_ring_place(const struct maps_ring *ring);
+
+/* What Maglev is run for: members with a weight, and the number of each. */
+struct maps_enabled {
+	struct maglev_backend *b;
+	uint32_t *number;
+	size_t n;
+};
+
+/* Of m[0 .. n), n > 0. 0 or -ENOMEM; maps_enabled_done() in any case. */
+int maps_enabled_init(struct maps_enabled *e, const struct maps_member *m, size_t n);
+void maps_enabled_done(struct maps_enabled *e);
+
+/* maglev_build()'s indices become numbers. */
+void maps_enabled_numbers(const struct maps_enabled *e, uint32_t *slots, uint32_t size);
 
 /* ---- for maps_ring*.c ---- */
 

@@ -71,29 +71,54 @@ static int work_init(const struct maps_rings *r, struct maps_ring_work *w)
 	return -ENOMEM;
 }
 
-static int compute_enabled(struct maps_rings *r, const struct maglev_backend *b,
-			   const uint32_t *number, size_t n, uint32_t size, uint32_t *cur,
-			   uint64_t *ret_digest)
+int maps_enabled_init(struct maps_enabled *e, const struct maps_member *m, size_t n)
+{
+	*e = (struct maps_enabled){.b = calloc(n, sizeof(*e->b)),
+				   .number = calloc(n, sizeof(*e->number))};
+	if (!e->b || !e->number)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!m[i].weight)
+			continue;
+		e->b[e->n] = (struct maglev_backend){m[i].addr, m[i].weight};
+		e->number[e->n++] = m[i].number;
+	}
+	return 0;
+}
+
+void maps_enabled_done(struct maps_enabled *e)
+{
+	free(e->b);
+	free(e->number);
+}
+
+void maps_enabled_numbers(const struct maps_enabled *e, uint32_t *slots, uint32_t size)
+{
+	for (uint32_t i = 0; i < size; i++)
+		slots[i] = e->number[slots[i]];
+}
+
+static int compute_enabled(struct maps_rings *r, const struct maps_enabled *e, uint32_t size,
+			   uint32_t *cur, uint64_t *ret_digest)
 {
 	bool found;
 	int err;
 
 	pthread_mutex_lock(&r->lock);
-	found = maglev_keep_find(&r->keep, b, n, size, number, cur, ret_digest);
+	found = maglev_keep_find(&r->keep, e->b, e->n, size, e->number, cur, ret_digest);
 	pthread_mutex_unlock(&r->lock);
 	if (found)
 		return 0;
-	err = maglev_build(b, n, size, cur);
+	err = maglev_build(e->b, e->n, size, cur);
 	if (err == 0)
-		err = maglev_digest(b, n, size, cur, ret_digest);
+		err = maglev_digest(e->b, e->n, size, cur, ret_digest);
 	if (err < 0)
 		return err;
 	pthread_mutex_lock(&r->lock);
 	r->n_computed++;
-	maglev_keep_add(&r->keep, b, n, size, cur, *ret_digest);
+	maglev_keep_add(&r->keep, e->b, e->n, size, cur, *ret_digest);
 	pthread_mutex_unlock(&r->lock);
-	for (uint32_t i = 0; i < size; i++)
-		cur[i] = number[cur[i]];
+	maps_enabled_numbers(e, cur, size);
 	return 0;
 }
 
@@ -101,20 +126,13 @@ static int compute_enabled(struct maps_rings *r, const struct maglev_backend *b,
 static int compute(struct maps_rings *r, struct maps_ring_work *w,
 		   const struct maps_ring_want *want, uint64_t *ret_digest)
 {
-	_cleanup_free_ struct maglev_backend *enabled = calloc(want->n, sizeof(*enabled));
-	_cleanup_free_ uint32_t *number = calloc(want->n, sizeof(*number));
-	size_t n = 0;
+	_cleanup_(maps_enabled_done) struct maps_enabled e = {};
+	int err = maps_enabled_init(&e, want->m, want->n);
 
-	if (!enabled || !number)
-		return -ENOMEM;
-	for (size_t i = 0; i < want->n; i++) {
-		if (!want->m[i].weight)
-			continue;
-		enabled[n] = (struct maglev_backend){want->m[i].addr, want->m[i].weight};
-		number[n++] = want->m[i].number;
-	}
-	if (n)
-		return compute_enabled(r, enabled, number, n, want->size, w->cur, ret_digest);
+	if (err < 0)
+		return err;
+	if (e.n)
+		return compute_enabled(r, &e, want->size, w->cur, ret_digest);
 	*ret_digest = 0;
 	for (uint32_t i = 0; i < want->size; i++)
 		w->cur[i] = NLB_BACKEND_NONE;

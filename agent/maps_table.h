@@ -85,6 +85,18 @@ struct maps_svc {
 	uint32_t wanted_run; /* as of a VIP */
 };
 
+/* The member has a server id by which its service leads to it. */
+static inline bool maps_member_has_id(const struct maps_svc_conf *conf, const struct maps_member *m)
+{
+	return conf->flags & NLB_SVC_F_QUIC && !maps_quic_id_none(&m->quic_id);
+}
+
+/* Host order; 0: all ports. */
+static inline uint16_t maps_svc_port(const struct maps_svc_key *key)
+{
+	return (uint16_t)(key->port[0] << 8 | key->port[1]);
+}
+
 struct maps_table {
 	struct maps_bpf *bpf;
 	struct maps_grace grace;

@@ -35,8 +35,7 @@
 
 uint64_t maps_change_key_word(const struct maps_svc_key *key, const struct maps_vip *vip)
 {
-	return nlb_svc_key(vip->number, key->protocol,
-			   (uint16_t)(key->port[0] << 8 | key->port[1]));
+	return nlb_svc_key(vip->number, key->protocol, maps_svc_port(key));
 }
 
 /* The switch. */
@@ -136,18 +135,14 @@ static bool has_flows(const struct maps_table *t, const struct maps_svc *svc, ui
 
 /* ---- server ids ---- */
 
-static bool has_id(const struct maps_svc_conf *conf, const struct maps_member *m)
-{
-	return conf->flags & NLB_SVC_F_QUIC && !maps_quic_id_none(&m->quic_id);
-}
-
 static int put_ids(struct maps_table *t, uint32_t number, const struct maps_svc_conf *conf,
 		   const struct maps_member *m, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		int r = has_id(conf, &m[i]) ? maps_quic_put(&t->quic, number, conf->quic_len,
-							    &m[i].quic_id, m[i].number)
-					    : 0;
+		int r = maps_member_has_id(conf, &m[i])
+				? maps_quic_put(&t->quic, number, conf->quic_len, &m[i].quic_id,
+						m[i].number)
+				: 0;
 
 		if (r < 0)
 			return r;
@@ -163,7 +158,7 @@ static void drop_ids(struct maps_table *t, uint32_t number, const struct maps_sv
 	for (size_t i = 0; i < n; i++) {
 		const struct maps_member *s = NULL;
 
-		if (!has_id(conf, &m[i]))
+		if (!maps_member_has_id(conf, &m[i]))
 			continue;
 		if (n_stay)
 			s = bsearch(&m[i], stay, n_stay, sizeof(*m), maps_table_member_cmp);

@@ -36,15 +36,6 @@ const char *maps_usage_kind_str(unsigned int kind)
 
 /* ---- what is taken ---- */
 
-static uint64_t retired_slots(const struct maps_rings *r)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < r->n_retired; i++)
-		n += (r->retired[i].size + 1) & ~1u;
-	return n;
-}
-
 static void count_taken(const struct maps_table *t, struct msg_usage *u)
 {
 	const struct config *cfg = t->bpf->cfg;
@@ -58,7 +49,7 @@ static void count_taken(const struct maps_table *t, struct msg_usage *u)
 	k[MSG_USAGE_BACKENDS].used = t->backends.n_used;
 	k[MSG_USAGE_BACKENDS].retired = HASH_COUNT(t->backends.by_addr) - t->backends.n_used;
 	k[MSG_USAGE_BACKENDS].max = cfg->max_backends;
-	slots->retired = retired_slots(&t->rings) + t->rings.kept_slots;
+	slots->retired = (uint64_t)maps_rings_retired(&t->rings) + t->rings.kept_slots;
 	slots->used = t->rings.pool.used - MIN2(slots->retired, (uint64_t)t->rings.pool.used);
 	slots->max = cfg->ring_slots;
 	k[MSG_USAGE_FLOWS].used = t->flows.live;
