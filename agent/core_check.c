@@ -8,8 +8,6 @@
  * The walk is over the list of VIPs, some at a time. One that is freed meanwhile moves the
  * walk on (core_vip_free()); new ones are at the end.
  */
-#include <string.h>
-
 #include "core_int.h"
 
 static bool may_be_anything(const struct core_port *p)
@@ -17,51 +15,21 @@ static bool may_be_anything(const struct core_port *p)
 	return !p->run.sent || p->run.failed || p->run.waiting || core_port_unsent(p);
 }
 
-static void name_key(const struct core_port *p, struct msg_svc *svc)
-{
-	svc->vip = p->vip->conf.addr;
-	svc->port = p->conf->port;
-	svc->protocol = p->conf->protocol;
-}
-
-static void name_service(struct core_port *p)
+static void name_service(const struct core_port *p)
 {
 	struct core *c = p->vip->core;
-	_cleanup_free_ struct msg_svc *svc = NULL;
-	struct msg_svc unknown = {.flags = MSG_WANT_ANY};
-	struct msg_backend *out;
-	bool any = may_be_anything(p);
-	uint32_t n = 0;
-	size_t len;
+	size_t len = core_svc_msg_len(p);
+	_cleanup_free_ struct msg_svc *svc = may_be_anything(p) ? NULL : malloc(len);
+	const struct msg_svc any = {
+		.vip = p->vip->conf.addr,
+		.port = p->conf->port,
+		.protocol = p->conf->protocol,
+		.flags = MSG_WANT_ANY,
+	};
 
-	for (size_t i = 0; i < p->n_backends && !any; i++)
-		n += p->backends[i].listed;
-	len = sizeof(struct msg_svc) + n * sizeof(struct msg_backend);
-	svc = any ? NULL : calloc(1, len);
-	if (!svc) {
-		name_key(p, &unknown);
-		c->ops->maps(c->user, MSG_MAPS_WANT_SVC, &unknown, sizeof(unknown));
-		return;
-	}
-	name_key(p, svc);
-	out = (struct msg_backend *)(svc + 1);
-	svc->n_backends = n;
-	svc->flags = p->run.sent_conf.flags;
-	svc->ring_size = p->run.sent_conf.ring_size;
-	svc->quic_config = p->run.sent_conf.quic_config;
-	svc->quic_len = p->run.sent_conf.quic_len;
-	svc->generation = p->run.generation;
-	for (size_t i = 0; i < p->n_backends; i++) {
-		const struct core_backend *be = &p->backends[i];
-
-		if (!be->listed)
-			continue;
-		out->addr = be->conf.addr;
-		out->weight = be->ring_weight;
-		memcpy(out->quic_id, be->ring_quic_id, sizeof(out->quic_id));
-		out++;
-	}
-	c->ops->maps(c->user, MSG_MAPS_WANT_SVC, svc, len);
+	if (svc)
+		core_svc_msg(p, svc);
+	c->ops->maps(c->user, MSG_MAPS_WANT_SVC, svc ? svc : &any, svc ? len : sizeof(any));
 }
 
 static void name_vip(struct core_vip *v)

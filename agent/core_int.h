@@ -280,6 +280,10 @@ bool core_svc_differs(const struct core_port *p); /* apart from its backends */
 bool core_vip_differs(const struct core_vip *v);
 void core_send_all(struct core *c); /* VIPs of c->ring */
 
+/* A service as the maps child was last told of it; ret has core_svc_msg_len() bytes. */
+size_t core_svc_msg_len(const struct core_port *p);
+void core_svc_msg(const struct core_port *p, struct msg_svc *ret);
+
 /* core_batch.c */
 void core_batch_note(struct core *c); /* something has changed, now */
 void core_batch_run(struct core *c);  /* sends what there is, if it is time */

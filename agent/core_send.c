@@ -61,50 +61,67 @@ bool core_vip_differs(const struct core_vip *v)
 	return v->maps_flags != vip_flags(v) || v->maps_plen != v->conf.plen;
 }
 
+size_t core_svc_msg_len(const struct core_port *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_backends; i++)
+		n += p->backends[i].listed;
+	return sizeof(struct msg_svc) + n * sizeof(struct msg_backend);
+}
+
+void core_svc_msg(const struct core_port *p, struct msg_svc *ret)
+{
+	struct msg_backend *out = (struct msg_backend *)(ret + 1);
+
+	*ret = (struct msg_svc){
+		.vip = p->vip->conf.addr,
+		.port = p->conf->port,
+		.protocol = p->conf->protocol,
+		.ring_size = p->run.sent_conf.ring_size,
+		.flags = p->run.sent_conf.flags,
+		.quic_config = p->run.sent_conf.quic_config,
+		.quic_len = p->run.sent_conf.quic_len,
+		.generation = p->run.generation,
+	};
+	for (size_t i = 0; i < p->n_backends; i++) {
+		const struct core_backend *be = &p->backends[i];
+
+		if (!be->listed)
+			continue;
+		*out = (struct msg_backend){.addr = be->conf.addr, .weight = be->ring_weight};
+		memcpy(out->quic_id, be->ring_quic_id, sizeof(out->quic_id));
+		out++;
+		ret->n_backends++;
+	}
+}
+
 static void send_service(struct core_port *p)
 {
-	struct core_vip *v = p->vip;
-	struct core *c = v->core;
-	uint32_t n = p->n_enabled + p->n_draining;
-	size_t len = sizeof(struct msg_svc) + n * sizeof(struct msg_backend);
-	struct core_svc_conf conf = svc_conf(p->conf);
-	_cleanup_free_ struct msg_svc *svc = calloc(1, len);
-	struct msg_backend *out;
+	struct core *c = p->vip->core;
+	size_t len = sizeof(struct msg_svc) +
+		     (p->n_enabled + p->n_draining) * sizeof(struct msg_backend);
+	_cleanup_free_ struct msg_svc *svc = malloc(len);
 
 	/* Stays dirty, and is tried again with the next batch. */
 	if (!svc)
 		return;
-	out = (struct msg_backend *)(svc + 1);
-	svc->vip = v->conf.addr;
-	svc->port = p->conf->port;
-	svc->protocol = p->conf->protocol;
-	svc->ring_size = conf.ring_size;
-	svc->flags = conf.flags;
-	svc->quic_config = conf.quic_config;
-	svc->quic_len = conf.quic_len;
-	svc->n_backends = n;
-	svc->generation = ++c->next_generation;
 	for (size_t i = 0; i < p->n_backends; i++) {
 		struct core_backend *be = &p->backends[i];
 
 		be->listed = is_listed(be);
 		be->ring_weight = wanted_weight(be);
 		memcpy(be->ring_quic_id, be->conf.quic_id, sizeof(be->ring_quic_id));
-		if (!be->listed)
-			continue;
-		out->addr = be->conf.addr;
-		out->weight = be->ring_weight;
-		memcpy(out->quic_id, be->conf.quic_id, sizeof(out->quic_id));
-		out++;
 	}
 	p->ring_dirty = p->ring_differs = false;
 	p->run.sent = true;
 	p->run.waiting = true;
-	p->run.sent_conf = conf;
-	p->run.generation = svc->generation;
+	p->run.sent_conf = svc_conf(p->conf);
+	p->run.generation = ++c->next_generation;
 	p->run.retry_at = 0;
 	if (!p->n_enabled)
 		p->run.live = 0;
+	core_svc_msg(p, svc);
 	core_maps_send(c, MSG_MAPS_SVC_SET, svc, len);
 }
 
