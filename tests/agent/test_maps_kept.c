@@ -40,16 +40,6 @@ static struct maps_svc *set(uint16_t port, const char *backends, int result)
 	return table_fx_set(&fx, VIP, port, RING, backends, result);
 }
 
-/* Slots that are neither free, nor kept, nor waiting for a grace period. */
-static uint32_t in_use(void)
-{
-	uint32_t n = fx.table.rings.pool.used - fx.table.rings.kept_slots;
-
-	for (size_t i = 0; i < fx.table.rings.n_retired; i++)
-		n -= (fx.table.rings.retired[i].size + 1) & ~1u;
-	return n;
-}
-
 /* Backends that go and come back find their ring where it was. */
 static void test_kept(void **state _unused_)
 {
@@ -65,7 +55,7 @@ static void test_kept(void **state _unused_)
 	set(80, "", 1);
 	assert_int_equal(fx.table.rings.n_kept, 1);
 	assert_int_equal(fx.table.rings.kept_slots, EVEN);
-	assert_int_equal(in_use(), 0);
+	assert_int_equal(table_fx_ring_slots(&fx), 0);
 	set(80, "12 11", 1);
 	assert_memory_equal(&svc->ring->place, &place, sizeof(place));
 	assert_true(svc->digest == digest);
@@ -131,9 +121,9 @@ static void test_kept_make_room(void **state _unused_)
 		assert_true(fx.table.rings.n_kept >= 6);
 		table_fx_set(&fx, VIP, 80, 1499, "11 12", 1);
 		assert_true(fx.table.rings.n_kept <= 2);
-		assert_int_equal(in_use(), 1500);
+		assert_int_equal(table_fx_ring_slots(&fx), 1500);
 		set(80, "", 1);
-		assert_int_equal(in_use(), 0);
+		assert_int_equal(table_fx_ring_slots(&fx), 0);
 	}
 }
 

@@ -55,16 +55,6 @@ static struct maps_svc *set(uint16_t port, const char *backends, int result)
 	return table_fx_set(&fx, VIP, port, RING, backends, result);
 }
 
-/* Slots that are neither free, nor kept, nor waiting for a grace period. */
-static uint32_t in_use(void)
-{
-	uint32_t n = fx.table.rings.pool.used - fx.table.rings.kept_slots;
-
-	for (size_t i = 0; i < fx.table.rings.n_retired; i++)
-		n -= (fx.table.rings.retired[i].size + 1) & ~1u;
-	return n;
-}
-
 static void assert_in_maps(const struct maps_svc *svc)
 {
 	const struct nlb_service *e = &fx.bpf.services[svc->number];
@@ -85,7 +75,7 @@ static void test_a_backend_comes(void **state _unused_)
 	svc = set(80, "11 12", 1);
 	assert_int_equal(table_fx_count(svc, NLB_SLOT_STABLE), RING);
 	assert_null(svc->ring->gen.when);
-	assert_int_equal(in_use(), EVEN);
+	assert_int_equal(table_fx_ring_slots(&fx), EVEN);
 	memcpy(first, svc->ring->gen.slot, sizeof(first));
 
 	svc = set(80, "11 12 13", 1);
@@ -93,7 +83,7 @@ static void test_a_backend_comes(void **state _unused_)
 	recent = table_fx_count(svc, NLB_SLOT_RECENT);
 	assert_true(recent >= RING / 3 - 2 && recent < RING / 2);
 	assert_int_equal(table_fx_count(svc, NLB_SLOT_STABLE), RING - recent);
-	assert_int_equal(in_use(), 2 * EVEN);
+	assert_int_equal(table_fx_ring_slots(&fx), 2 * EVEN);
 	for (uint32_t i = 0; i < RING; i++)
 		if (maps_gen_mode(svc->ring->gen.slot[i]) == NLB_SLOT_RECENT)
 			assert_int_equal(svc->ring->gen.old[i], first[i]);
@@ -104,7 +94,7 @@ static void test_a_backend_comes(void **state _unused_)
 	/* It goes again: flows of the others are where they were; some of its own may be remembered. */
 	svc = set(80, "11 12", 1);
 	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), recent);
-	assert_int_equal(in_use(), EVEN);
+	assert_int_equal(table_fx_ring_slots(&fx), EVEN);
 	for (uint32_t i = 0; i < RING; i++)
 		assert_int_equal(maps_gen_backend(svc->ring->gen.slot[i]), first[i]);
 	assert_true(table_fx_is_gone(&fx, svc, 13));
@@ -141,7 +131,7 @@ static void test_draining(void **state _unused_)
 	assert_null(svc->ring);
 	assert_int_equal(fx.bpf.services[svc->number].ring.size, 0);
 	assert_int_equal(table_fx_gone(&fx), 3);
-	assert_int_equal(in_use(), 0);
+	assert_int_equal(table_fx_ring_slots(&fx), 0);
 	/* A first ring of nothing but draining ones is no special case. */
 	svc = set(81, "14:0", 1);
 	assert_int_equal(svc->ring->place.size, RING);
@@ -163,7 +153,7 @@ static void test_aging(void **state _unused_)
 	table_fx_age(&fx, IDLE);
 	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), recent);
 	/* The second ring is not needed any more, but a program may still be looking at it. */
-	assert_int_equal(in_use(), EVEN);
+	assert_int_equal(table_fx_ring_slots(&fx), EVEN);
 	assert_int_equal(fx.table.rings.pool.used, 3 * EVEN);
 	assert_null(svc->ring->gen.old);
 	/* One that is used stays as it is; in place. */
@@ -182,7 +172,7 @@ static void test_aging(void **state _unused_)
 	set(80, "11 12 13", 0);
 	for (int i = 0; i < 20; i++)
 		set(80, i % 2 ? "11 12 13" : "11 12 13 14", 1);
-	assert_true(in_use() <= 2 * EVEN);
+	assert_true(table_fx_ring_slots(&fx) <= 2 * EVEN);
 }
 
 /* Rings with a past of other flows do not hold flows of those that are gone for ever. */
@@ -224,7 +214,7 @@ static void test_sharing(void **state _unused_)
 	assert_ptr_not_equal(a->ring, c->ring);
 	assert_int_equal(fx.bpf.services[a->number].ring.base,
 			 fx.bpf.services[b->number].ring.base);
-	assert_int_equal(in_use(), 2 * EVEN);
+	assert_int_equal(table_fx_ring_slots(&fx), 2 * EVEN);
 	assert_true(a->digest == b->digest && a->digest != c->digest);
 
 	/* One goes its own way, the other follows: the same past, the same ring. */
@@ -234,7 +224,7 @@ static void test_sharing(void **state _unused_)
 	assert_int_equal(ring->refs, 1);
 	b = set(81, "11 12 14", 1);
 	assert_ptr_equal(a->ring, b->ring);
-	assert_int_equal(in_use(), 3 * EVEN);
+	assert_int_equal(table_fx_ring_slots(&fx), 3 * EVEN);
 
 	/* Slots of a shared ring age as the later one's. */
 	while (maps_gen_mode(a->ring->gen.slot[slot]) != NLB_SLOT_RECENT)
@@ -265,7 +255,7 @@ static void test_size_changes(void **state _unused_)
 	table_fx_set(&fx, VIP, 80, 241, "11 12 13", 1);
 	svc = table_fx_set(&fx, VIP, 80, RING, "11 12 13", 1);
 	assert_int_equal(table_fx_count(svc, NLB_SLOT_LINGER), RING);
-	assert_int_equal(in_use(), EVEN);
+	assert_int_equal(table_fx_ring_slots(&fx), EVEN);
 	assert_int_equal(table_fx_gone(&fx), 0);
 	/* The same when there was no ring for a moment. */
 	set(80, "", 1);
@@ -296,7 +286,7 @@ static void test_no_room(void **state _unused_)
 			 -EINVAL);
 	assert_ptr_equal(svc->ring, ring);
 	assert_int_equal(ring->refs, 1);
-	assert_int_equal(in_use(), 998);
+	assert_int_equal(table_fx_ring_slots(&fx), 998);
 	assert_int_equal(fx.table.backends.n_used, 2);
 	assert_int_equal(table_fx_gone(&fx), 0);
 	assert_in_maps(svc);
@@ -418,7 +408,7 @@ static void test_history(void **state _unused_)
 	}
 	while (fx.table.n_all)
 		assert_int_equal(maps_table_svc_del(&fx.table, fx.table.all[0]), 0);
-	assert_int_equal(in_use(), 0);
+	assert_int_equal(table_fx_ring_slots(&fx), 0);
 	assert_int_equal(fx.table.rings.n_all, 0);
 	assert_null(fx.table.rings.by_content);
 	assert_int_equal(HASH_CNT(hh_base, fx.table.rings.by_base), fx.table.rings.n_kept);

@@ -248,6 +248,13 @@ void table_fx_age(struct table_fx *fx, uint32_t seconds)
 	maps_table_age(&fx->table, util_now_ns() + seconds * 1000000000ull);
 }
 
+uint32_t table_fx_ring_slots(const struct table_fx *fx)
+{
+	const struct maps_rings *r = &fx->table.rings;
+
+	return r->pool.used - r->kept_slots - maps_rings_retired(r);
+}
+
 uint32_t table_fx_count(const struct maps_svc *svc, uint32_t mode)
 {
 	uint32_t n = 0;

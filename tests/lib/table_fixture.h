@@ -72,6 +72,9 @@ uint32_t table_fx_find_svc(struct table_fx *fx, const char *addr, uint8_t protoc
 /* Seconds later than now. */
 void table_fx_age(struct table_fx *fx, uint32_t seconds);
 
+/* Slots of rings that are neither free, nor kept, nor waiting for a grace period. */
+uint32_t table_fx_ring_slots(const struct table_fx *fx);
+
 /* How many of the ring's slots are of a mode (NLB_SLOT_...). */
 uint32_t table_fx_count(const struct maps_svc *svc, uint32_t mode);
 
