@@ -17,7 +17,7 @@
 static size_t cond_frame(const struct model_port *p, const struct model_check *k,
 			 const struct addr *target, struct msg_hc_cond **ret)
 {
-	const char *strings[] = {k->method, k->path, k->host, k->body, k->sni};
+	const char *strings[] = {k->method, k->path, k->host, k->body, k->sni, "", ""};
 	uint16_t lens[ARRAY_SIZE(strings)];
 	size_t len = sizeof(struct msg_hc_cond);
 	struct msg_hc_cond *msg;
@@ -33,7 +33,7 @@ static size_t cond_frame(const struct model_port *p, const struct model_check *k
 	msg->target = *target;
 	msg->port = k->port;
 	msg->type = (uint8_t)k->type;
-	msg->verify_tls = k->verify;
+	msg->flags = k->verify ? MSG_HC_F_VERIFY : 0;
 	msg->interval_ms = p->health.interval_ms;
 	msg->timeout_ms = p->health.timeout_ms;
 	msg->rise = p->health.rise;

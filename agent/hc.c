@@ -51,6 +51,8 @@ struct hc_cond {
 	uint64_t id;
 	struct hc_cond *next; /* in the table's chain */
 	struct hc_check *check;
+	struct addr target;
+	uint32_t mark;
 	struct hc_timer timer;
 	TAILQ_ENTRY(hc_cond) queue;
 	struct hc_probe *probe; /* NULL when not flying */
@@ -73,7 +75,7 @@ struct hc {
 	struct {
 		const struct hc_kind *kind;
 		void *ctx;
-	} kinds[MSG_HC_HTTPS + 1];
+	} kinds[MSG_HC_TYPES];
 
 	struct hc_cond **table; /* by id */
 	unsigned int table_bits;
@@ -261,7 +263,7 @@ static void log_local(struct hc *hc, const struct hc_cond *c, uint32_t err, uint
 	hc->local_logged_ns = now;
 	log_warning("health probe could not be made, trying again",
 		    "type=%s target=%s port=%u error=\"%s\" more=%llu", hc_type_str(c->check->type),
-		    addr_str(&c->check->target, target), c->check->port, strerror((int)err),
+		    addr_str(&c->target, target), c->check->port, strerror((int)err),
 		    (unsigned long long)hc->local_hushed);
 	hc->local_hushed = 0;
 }
@@ -357,6 +359,9 @@ static void probe_start(struct hc *hc, struct hc_cond *c)
 		return;
 	}
 	p->check = c->check;
+	p->target = &c->target;
+	p->to = addr_is_unspecified(&c->check->dest) ? &c->target : &c->check->dest;
+	p->mark = c->mark;
 	p->ctx = hc->kinds[c->check->type].ctx;
 	p->hc = hc;
 	p->cond = c;
@@ -490,9 +495,11 @@ void hc_register(struct hc *hc, enum msg_hc_type type, const struct hc_kind *kin
 }
 
 /* A new question makes a new start, but for the state; a new rhythm keeps the probe's turn. */
-static void cond_change(struct hc *hc, struct hc_cond *c, struct hc_check *check)
+static void cond_change(struct hc *hc, struct hc_cond *c, const struct hc_spec *spec)
 {
-	bool same_probe = hc_check_same_probe(c->check, check);
+	struct hc_check *check = spec->check;
+	bool same_probe = hc_check_same_probe(c->check, check) && c->mark == spec->mark &&
+			  addr_cmp(&c->target, spec->target) == 0;
 	uint64_t due = c->due_ns;
 
 	if (same_probe && hc_check_same_timing(c->check, check)) {
@@ -502,6 +509,8 @@ static void cond_change(struct hc *hc, struct hc_cond *c, struct hc_check *check
 	quiesce(hc, c);
 	hc_check_free(c->check);
 	c->check = check;
+	c->target = *spec->target;
+	c->mark = spec->mark;
 	if (same_probe) {
 		idle_until(hc, c, MIN2(due, hc_now(hc) + check->interval_ms * MS_NS));
 		return;
@@ -510,9 +519,10 @@ static void cond_change(struct hc *hc, struct hc_cond *c, struct hc_check *check
 	schedule_first(hc, c);
 }
 
-int hc_set(struct hc *hc, uint64_t id, struct hc_check *check, enum msg_hc_state initial)
+int hc_set(struct hc *hc, const struct hc_spec *spec)
 {
-	struct hc_cond **at = table_find(hc, id), *c = *at;
+	struct hc_cond **at = table_find(hc, spec->id), *c = *at;
+	struct hc_check *check = spec->check;
 
 	if (!hc->kinds[check->type].kind) {
 		hc_check_free(check);
@@ -524,15 +534,17 @@ int hc_set(struct hc *hc, uint64_t id, struct hc_check *check, enum msg_hc_state
 			hc_check_free(check);
 			return -ENOMEM;
 		}
-		c->id = id;
+		c->id = spec->id;
 		c->check = check;
-		c->state = initial;
+		c->target = *spec->target;
+		c->mark = spec->mark;
+		c->state = (uint8_t)spec->initial;
 		*at = c;
 		hc->stats.conditions++;
 		table_grow(hc);
 		schedule_first(hc, c);
 	} else {
-		cond_change(hc, c, check);
+		cond_change(hc, c, spec);
 	}
 	hc_rearm(hc);
 	return 0;

@@ -61,13 +61,21 @@ void hc_free(struct hc *hc);
 /* The kind that probes conditions of this type, and the context of its probes. */
 void hc_register(struct hc *hc, enum msg_hc_type type, const struct hc_kind *kind, void *ctx);
 
+/* What hc_set() makes a condition of. */
+struct hc_spec {
+	uint64_t id;
+	const struct addr *target;
+	uint32_t mark;
+	enum msg_hc_state initial; /* a restored verdict; counts for a new id only */
+	struct hc_check *check;
+};
+
 /*
- * Adds the condition id, or changes it: its state stays. Takes check over, on
- * failure too. initial is a restored verdict, and counts for a new id only.
- * Returns 0; -ENOTSUP when no kind is registered for its type; -ENOMEM.
- * hc_set() and hc_del() must not be called from within a kind.
+ * Adds the condition id, or changes it: its state stays. Takes spec->check over,
+ * on failure too. Returns 0; -ENOTSUP when no kind is registered for its type;
+ * -ENOMEM. hc_set() and hc_del() must not be called from within a kind.
  */
-int hc_set(struct hc *hc, uint64_t id, struct hc_check *check, enum msg_hc_state initial);
+int hc_set(struct hc *hc, const struct hc_spec *spec);
 
 /* Forgets a condition, and a probe of it that is under way. Unknown ids are ignored. */
 void hc_del(struct hc *hc, uint64_t id);

@@ -6,12 +6,16 @@
  *
  * One allocation holds the struct, the table for the body search and the strings.
  */
+#include <net/if.h>
 #include <string.h>
 
 #include "hc_check.h"
 #include "util.h"
 
-#define N_STRINGS 5
+#define N_STRINGS 7
+
+/* The strings behind the head, in their order. */
+enum { S_METHOD, S_PATH, S_HOST, S_BODY, S_SNI, S_DEVICE, S_PAYLOAD };
 
 /* The defaults for what the frame leaves empty. */
 static const struct msg_status_range status_default = {.from = 200, .to = 299};
@@ -24,17 +28,20 @@ static bool text_ok(const char *s, bool blank_ok)
 	return true;
 }
 
-/* Reads the five strings behind the head; -EPROTO when they are not what it says. */
+/* Reads the strings behind the head; -EPROTO when they are not what it says. */
 static int read_strings(const struct msg_hc_cond *m, size_t len, const char *ret_s[N_STRINGS])
 {
 	const uint16_t lens[N_STRINGS] = {
-		m->method_len, m->path_len, m->host_len, m->body_len, m->sni_len,
+		m->method_len, m->path_len,   m->host_len,    m->body_len,
+		m->sni_len,    m->device_len, m->payload_len,
 	};
 	const char *at = (const char *)(m + 1);
 	size_t left = len - sizeof(*m);
 
 	for (size_t i = 0; i < N_STRINGS; i++) {
-		if (left < lens[i] + 1u || at[lens[i]] != '\0' || memchr(at, '\0', lens[i]))
+		if (left < lens[i] + 1u || at[lens[i]] != '\0')
+			return -EPROTO;
+		if (i != S_BODY && i != S_PAYLOAD && memchr(at, '\0', lens[i]))
 			return -EPROTO;
 		ret_s[i] = at;
 		at += lens[i] + 1u;
@@ -58,17 +65,15 @@ static const char *bad_timing(const struct msg_hc_cond *m)
 
 static const char *bad_http(const struct msg_hc_cond *m, const char *const s[N_STRINGS])
 {
-	const char *method = s[0], *path = s[1];
+	const char *method = s[S_METHOD], *path = s[S_PATH];
 
 	if (*method && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		return "method";
 	if (m->path_len > HC_STRING_MAX || (*path && *path != '/') || !text_ok(path, false))
 		return "path";
-	if (m->host_len > HC_NAME_MAX || !text_ok(s[2], false))
+	if (m->host_len > HC_NAME_MAX || !text_ok(s[S_HOST], false))
 		return "host";
-	if (m->body_len > HC_STRING_MAX)
-		return "body";
-	if (m->sni_len > HC_NAME_MAX || !text_ok(s[4], false))
+	if (m->sni_len > HC_NAME_MAX || !text_ok(s[S_SNI], false))
 		return "sni";
 	for (unsigned int i = 0; i < m->n_status; i++)
 		if (m->status[i].from < 100 || m->status[i].to > 999 ||
@@ -77,10 +82,18 @@ static const char *bad_http(const struct msg_hc_cond *m, const char *const s[N_S
 	return NULL;
 }
 
+/* Packets have one family: that of where they go. */
+static bool bad_address(const struct msg_hc_cond *m, const struct addr *a)
+{
+	const struct addr *to = addr_is_unspecified(&m->dest) ? &m->target : &m->dest;
+
+	return !addr_is_unspecified(a) && addr_is_v4(a) != addr_is_v4(to);
+}
+
 /* The first field that is out of its bounds, or NULL. */
 static const char *bad_field(const struct msg_hc_cond *m, const char *const s[N_STRINGS])
 {
-	if (m->type > MSG_HC_HTTPS)
+	if (m->type >= MSG_HC_TYPES)
 		return "type";
 	if (addr_is_unspecified(&m->target))
 		return "target";
@@ -90,7 +103,19 @@ static const char *bad_field(const struct msg_hc_cond *m, const char *const s[N_
 		return "initial";
 	if (m->n_status > MSG_HC_STATUS_RANGES)
 		return "status";
-	if (m->type == MSG_HC_HTTP || m->type == MSG_HC_HTTPS) {
+	if (m->dscp > 63)
+		return "dscp";
+	if (m->device_len >= IFNAMSIZ)
+		return "device";
+	if (m->body_len > HC_STRING_MAX || m->body_max > HC_BODY_LIMIT)
+		return "body";
+	if (m->payload_len > HC_STRING_MAX)
+		return "payload";
+	if (bad_address(m, &m->dest))
+		return "dest";
+	if (bad_address(m, &m->source))
+		return "source";
+	if (m->type == MSG_HC_HTTP || m->type == MSG_HC_HTTPS || m->type == MSG_HC_GRPC) {
 		const char *what = bad_http(m, s);
 
 		if (what)
@@ -144,14 +169,17 @@ int hc_check_new(const void *frame, size_t len, struct hc_check **ret, const cha
 	next = (uint16_t *)(c + 1);
 	text = (char *)(next + m->body_len);
 	memcpy(text, m + 1, len - sizeof(*m));
-	c->target = m->target;
+	c->dest = m->dest;
+	c->source = m->source;
 	c->port = m->type == MSG_HC_ICMP ? 0 : m->port;
 	c->type = m->type;
-	c->verify = m->verify_tls;
+	c->flags = m->flags;
+	c->dscp = m->dscp;
 	c->rise = m->rise;
 	c->fall = m->fall;
 	c->interval_ms = m->interval_ms;
 	c->timeout_ms = m->timeout_ms;
+	c->body_max = m->body_max ? m->body_max : HC_BODY_MAX;
 	c->n_status = m->n_status;
 	memcpy(c->status, m->status, m->n_status * sizeof(c->status[0]));
 	if (!c->n_status)
@@ -164,7 +192,13 @@ int hc_check_new(const void *frame, size_t len, struct hc_check **ret, const cha
 	text += m->host_len + 1;
 	c->body = text;
 	c->body_len = m->body_len;
-	c->sni = text + m->body_len + 1;
+	text += m->body_len + 1;
+	c->sni = text;
+	text += m->sni_len + 1;
+	c->device = text;
+	text += m->device_len + 1;
+	c->payload = text;
+	c->payload_len = m->payload_len;
 	body_table(c->body, c->body_len, next);
 	c->body_next = next;
 	*ret = c;
@@ -176,14 +210,22 @@ void hc_check_free(struct hc_check *c)
 	free(c);
 }
 
+static bool same_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	return a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
 bool hc_check_same_probe(const struct hc_check *a, const struct hc_check *b)
 {
-	return addr_cmp(&a->target, &b->target) == 0 && a->port == b->port && a->type == b->type &&
-	       a->verify == b->verify && a->n_status == b->n_status &&
+	return addr_cmp(&a->dest, &b->dest) == 0 && addr_cmp(&a->source, &b->source) == 0 &&
+	       a->port == b->port && a->type == b->type && a->flags == b->flags &&
+	       a->dscp == b->dscp && a->body_max == b->body_max && a->n_status == b->n_status &&
 	       memcmp(a->status, b->status, a->n_status * sizeof(a->status[0])) == 0 &&
 	       strcmp(a->method, b->method) == 0 && strcmp(a->path, b->path) == 0 &&
-	       strcmp(a->host, b->host) == 0 && strcmp(a->body, b->body) == 0 &&
-	       strcmp(a->sni, b->sni) == 0;
+	       strcmp(a->host, b->host) == 0 && strcmp(a->sni, b->sni) == 0 &&
+	       strcmp(a->device, b->device) == 0 &&
+	       same_bytes(a->body, a->body_len, b->body, b->body_len) &&
+	       same_bytes(a->payload, a->payload_len, b->payload, b->payload_len);
 }
 
 bool hc_check_same_timing(const struct hc_check *a, const struct hc_check *b)

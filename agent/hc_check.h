@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a condition asks for: the configured half of it, decoded from the
- * parent's frame, checked, and never changed afterwards. docs/health.md is the
- * specification of each field.
+ * What a condition asks for: the configured half of it, all but whom, decoded
+ * from the parent's frame, checked, and never changed afterwards. docs/health.md
+ * is the specification of each field.
  */
 #ifndef NLB_AGENT_HC_CHECK_H
 #define NLB_AGENT_HC_CHECK_H
@@ -19,20 +19,25 @@
 #define HC_TIMEOUT_MAX_MS  3600000u
 #define HC_STRING_MAX	   1024u /* path, body */
 #define HC_NAME_MAX	   255u	 /* method, host, sni */
+#define HC_BODY_MAX	   65536u
+#define HC_BODY_LIMIT	   (16u << 20) /* what HC_BODY_MAX may be set to */
 
 struct hc_check {
-	struct addr target;
+	struct addr dest;   /* unspecified: the target itself */
+	struct addr source; /* unspecified: the kernel's choice */
 	uint16_t port;
-	uint8_t type; /* enum msg_hc_type */
-	bool verify;
+	uint8_t type;  /* enum msg_hc_type */
+	uint8_t flags; /* enum msg_hc_flag */
+	uint8_t dscp;
+	uint8_t n_status; /* at least one for HTTP and HTTPS */
 	uint16_t rise, fall;
 	uint32_t interval_ms;
 	uint32_t timeout_ms;
-	uint16_t body_len;
-	uint8_t n_status; /* at least one for HTTP and HTTPS */
+	uint32_t body_max;
+	uint16_t body_len, payload_len;
 	struct msg_status_range status[MSG_HC_STATUS_RANGES];
 	/* Never NULL; method and path have their defaults filled in. */
-	const char *method, *path, *host, *body, *sni;
+	const char *method, *path, *host, *body, *sni, *device, *payload;
 	/* For the search of body: hc_http_parse.c, hc_match. */
 	const uint16_t *body_next;
 };

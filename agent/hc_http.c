@@ -44,14 +44,15 @@ static struct hc_http_probe *http_probe(const struct hc_probe *p)
 	return container_of(p, struct hc_http_probe, p);
 }
 
-size_t hc_http_request(const struct hc_check *c, char buf[static HC_HTTP_REQUEST_MAX])
+size_t hc_http_request(const struct hc_check *c, const struct addr *to,
+		       char buf[static HC_HTTP_REQUEST_MAX])
 {
 	char target[ADDR_STRLEN], host[HC_NAME_MAX + 1];
-	bool v6 = !addr_is_v4(&c->target);
+	bool v6 = !addr_is_v4(to);
 	uint16_t usual = c->type == MSG_HC_HTTPS ? 443 : 80;
 	int n;
 
-	addr_str(&c->target, target);
+	addr_str(to, target);
 	if (c->host[0])
 		snprintf(host, sizeof(host), "%s", c->host);
 	else if (c->port == usual)
@@ -90,7 +91,7 @@ static int step_connect(struct hc_http_probe *h)
 	if (h->p.check->type != MSG_HC_HTTPS)
 		return 0;
 	h->phase = HTTP_HANDSHAKE;
-	r = hc_tls_open(ctx->tls, h->fd, h->p.check, &h->ssl);
+	r = hc_tls_open(ctx->tls, h->fd, &h->p, &h->ssl);
 	if (r == 0)
 		return 0;
 	hc_done(&h->p, MSG_HC_LOCAL, (uint32_t)-r);
@@ -125,7 +126,7 @@ static int step_handshake(struct hc_http_probe *h)
 static int step_send(struct hc_http_probe *h)
 {
 	char request[HC_HTTP_REQUEST_MAX];
-	size_t len = hc_http_request(h->p.check, request);
+	size_t len = hc_http_request(h->p.check, h->p.to, request);
 
 	while (h->sent < len) {
 		struct hc_tls_err err;
@@ -234,7 +235,7 @@ static void http_start(struct hc_probe *p)
 	h->phase = HTTP_CONNECT;
 	h->events = EPOLLOUT;
 	hc_http_parser_init(&h->parser, p->check);
-	r = hc_sock_connect(p->check, &h->fd);
+	r = hc_sock_connect(p, &h->fd);
 	if (r == 0)
 		r = loop_io_add(ctx->loop, &h->io, h->fd, h->events, http_on_io);
 	if (r < 0)

@@ -18,8 +18,9 @@ struct hc_http {
 	struct hc_tls *tls; /* NULL for HTTP */
 };
 
-/* Writes the request, the same each time; returns its length. */
-size_t hc_http_request(const struct hc_check *c, char buf[static HC_HTTP_REQUEST_MAX]);
+/* Writes the request for a server at `to`, the same each time; returns its length. */
+size_t hc_http_request(const struct hc_check *c, const struct addr *to,
+		       char buf[static HC_HTTP_REQUEST_MAX]);
 
 extern const struct hc_kind hc_http_kind;
 extern const struct hc_kind hc_https_kind;

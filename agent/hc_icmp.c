@@ -143,7 +143,7 @@ static void reply(struct icmp_sock *s, const void *data, size_t len,
 		ic->stats.late++;
 		return;
 	}
-	if (addr_from_sockaddr(from, &src) < 0 || addr_cmp(&src, &ip->p.check->target) != 0) {
+	if (addr_from_sockaddr(from, &src) < 0 || addr_cmp(&src, ip->p.to) != 0) {
 		ic->stats.foreign++;
 		return;
 	}
@@ -186,7 +186,7 @@ static struct icmp_sock *sock_of(const struct hc_probe *p)
 {
 	struct hc_icmp *ic = p->ctx;
 
-	return &ic->socks[!addr_is_v4(&p->check->target)];
+	return &ic->socks[!addr_is_v4(p->to)];
 }
 
 static void icmp_start(struct hc_probe *p)
@@ -196,7 +196,7 @@ static void icmp_start(struct hc_probe *p)
 	struct hc_icmp *ic = p->ctx;
 	uint8_t buf[HC_ICMP_LEN];
 	struct sockaddr_storage to;
-	socklen_t to_len = addr_to_sockaddr(&p->check->target, 0, &to);
+	socklen_t to_len = addr_to_sockaddr(p->to, 0, &to);
 	struct hc_icmp_echo e = {.id = ic->id, .cookie = ic->cookie};
 
 	if (s->fd < 0) {

@@ -22,7 +22,10 @@ struct hc_cond;
 
 /* The head of each kind's own struct for a probe under way. Zeroed before start. */
 struct hc_probe {
-	const struct hc_check *check; /* what to probe; stays until stop */
+	const struct hc_check *check; /* how to probe; stays until stop */
+	const struct addr *target;    /* whom: the backend */
+	const struct addr *to;	      /* where packets are addressed to: check->dest or target */
+	uint32_t mark;		      /* SO_MARK; 0: none */
 	void *ctx;		      /* as given to hc_register() */
 
 	/* The engine's own. */

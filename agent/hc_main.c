@@ -120,7 +120,11 @@ static void on_set(struct hc_proc *pr, const void *data, size_t len)
 		return;
 	}
 	if (r == 0)
-		r = hc_set(pr->hc, m->id, check, m->initial);
+		r = hc_set(pr->hc, &(struct hc_spec){.id = m->id,
+						     .target = &m->target,
+						     .mark = m->mark,
+						     .initial = m->initial,
+						     .check = check});
 	if (r < 0)
 		fail(pr, "condition", r);
 }

@@ -11,12 +11,12 @@
 #include "hc_sock.h"
 #include "util.h"
 
-int hc_sock_connect(const struct hc_check *c, int *ret_fd)
+int hc_sock_connect(const struct hc_probe *p, int *ret_fd)
 {
 	static const struct linger rst = {.l_onoff = 1, .l_linger = 0};
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(&c->target, c->port, &ss);
+	socklen_t len = addr_to_sockaddr(p->to, p->check->port, &ss);
 
 	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (fd < 0)

@@ -12,10 +12,10 @@
 
 /*
  * Opens a non-blocking socket that closes with a RST, and starts to connect it
- * to the check's target. Returns 0 with *ret_fd, whether or not it is connected
+ * to where the probe goes. Returns 0 with *ret_fd, whether or not it is connected
  * yet, or -errno from this node's own stack.
  */
-int hc_sock_connect(const struct hc_check *c, int *ret_fd);
+int hc_sock_connect(const struct hc_probe *p, int *ret_fd);
 
 /* 0 once connected, -EINPROGRESS while under way, or -errno from the network. */
 int hc_sock_connected(int fd);

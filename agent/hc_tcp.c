@@ -43,7 +43,7 @@ static void tcp_start(struct hc_probe *p)
 
 	t->io = LOOP_IO_INIT;
 	t->fd = -1;
-	r = hc_sock_connect(p->check, &t->fd);
+	r = hc_sock_connect(p, &t->fd);
 	if (r == 0)
 		r = loop_io_add(p->ctx, &t->io, t->fd, EPOLLOUT, tcp_on_io);
 	if (r < 0)

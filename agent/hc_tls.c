@@ -88,8 +88,9 @@ static void host_name(const char *host, char ret[static HC_NAME_MAX + 1])
 	ret[to - from] = '\0';
 }
 
-static int set_name(SSL *ssl, const struct hc_check *c)
+static int set_name(SSL *ssl, const struct hc_probe *p)
 {
+	const struct hc_check *c = p->check;
 	char name[HC_NAME_MAX + 1];
 	struct addr a;
 
@@ -98,7 +99,7 @@ static int set_name(SSL *ssl, const struct hc_check *c)
 		X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 
 		if (!name[0])
-			a = c->target;
+			a = *p->to;
 		if (addr_is_v4(&a))
 			return X509_VERIFY_PARAM_set1_ip(param, a.b + 12, 4);
 		return X509_VERIFY_PARAM_set1_ip(param, a.b, sizeof(a.b));
@@ -107,16 +108,17 @@ static int set_name(SSL *ssl, const struct hc_check *c)
 	return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
-int hc_tls_open(struct hc_tls *t, int fd, const struct hc_check *c, SSL **ret)
+int hc_tls_open(struct hc_tls *t, int fd, const struct hc_probe *p, SSL **ret)
 {
 	SSL *ssl = SSL_new(t->ctx);
 
-	if (!ssl || SSL_set_fd(ssl, fd) != 1 || set_name(ssl, c) != 1) {
+	if (!ssl || SSL_set_fd(ssl, fd) != 1 || set_name(ssl, p) != 1) {
 		SSL_free(ssl);
 		ERR_clear_error();
 		return -ENOMEM;
 	}
-	SSL_set_verify(ssl, c->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	SSL_set_verify(ssl, p->check->flags & MSG_HC_F_VERIFY ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
+		       NULL);
 	SSL_set_connect_state(ssl);
 	*ret = ssl;
 	return 0;

@@ -12,7 +12,7 @@
 #include <openssl/types.h>
 #include <stddef.h>
 
-#include "hc_check.h"
+#include "hc_kind.h"
 #include "msg.h"
 
 struct hc_tls;
@@ -38,12 +38,12 @@ int hc_tls_new(const char *ca_file, struct hc_tls **ret);
 void hc_tls_free(struct hc_tls *t);
 
 /*
- * A session for the check on fd, which stays the caller's. The certificate
+ * A session for the probe on fd, which stays the caller's. The certificate
  * must be good for the check's sni, else its host, else the target's address;
  * sni and host are sent (RFC 6066, 3) when they are names. Returns 0 or -ENOMEM.
  * Freed by SSL_free().
  */
-int hc_tls_open(struct hc_tls *t, int fd, const struct hc_check *c, SSL **ret);
+int hc_tls_open(struct hc_tls *t, int fd, const struct hc_probe *p, SSL **ret);
 
 /* 0 when it is through. */
 int hc_tls_handshake(SSL *ssl, struct hc_tls_err *ret_err);

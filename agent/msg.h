@@ -57,6 +57,7 @@ enum msg_type {
 
 	/* health -> parent */
 	MSG_HC_RESULT = 96, /* n * struct msg_hc_result, n from the frame's length */
+	MSG_HC_STATS,	    /* struct msg_hc_stats; once a second */
 };
 
 struct msg_batch {
@@ -311,6 +312,9 @@ enum msg_hc_type {
 	MSG_HC_TCP,
 	MSG_HC_HTTP,
 	MSG_HC_HTTPS,
+	MSG_HC_UDP,
+	MSG_HC_GRPC,
+	MSG_HC_TYPES
 };
 
 enum msg_hc_state {
@@ -326,33 +330,51 @@ struct msg_status_range {
 	uint16_t from, to;
 };
 
+/* How a check is made; bits of msg_hc_cond.flags. */
+enum msg_hc_flag {
+	MSG_HC_F_VERIFY = 1 << 0,      /* HTTPS: check the certificate */
+	MSG_HC_F_CLIENT_CERT = 1 << 1, /* HTTPS: show ours if asked */
+	MSG_HC_F_RESUME = 1 << 2,      /* HTTPS: resume the session of the probe before */
+	MSG_HC_F_HALF_OPEN = 1 << 3,   /* TCP: answer the SYN-ACK with a RST */
+};
+
 /*
- * One condition: a target, a way to probe it, and how often. Five strings
- * follow, each with its NUL, in this order: method, path, host, body, sni.
+ * One condition: a target, a way to probe it, and how often. Seven strings
+ * follow, each with its NUL, in this order: method, path (gRPC: the service),
+ * host, body (UDP: the wanted answer), sni, device, payload. body and payload
+ * are bytes and may hold NULs.
  */
 struct msg_hc_cond {
 	uint64_t id;	 /* the parent's; never used again for another condition */
 	uint8_t initial; /* enum msg_hc_state: UNKNOWN, or a restored verdict */
 	uint8_t zero[3];
+	uint32_t mark; /* through the tunnel: SO_MARK that names the target; 0: not */
 	/* From here to the end of the strings: what makes it the same condition. */
-	struct addr target;
-	uint16_t port; /* host order; 0 for ICMP */
-	uint8_t type;  /* enum msg_hc_type */
-	uint8_t verify_tls;
+	struct addr target; /* the backend */
+	/* From here: what many conditions have in common. */
+	struct addr dest;   /* where packets are addressed to: the VIP through the tunnel;
+			     * unspecified: the target itself */
+	struct addr source; /* unspecified: the kernel's choice */
 	uint32_t interval_ms;
 	uint32_t timeout_ms;
+	uint32_t body_max; /* bytes of a body that are searched at most; 0: HC_BODY_MAX */
 	uint16_t rise;
 	uint16_t fall;
+	uint16_t port; /* host order; 0 for ICMP */
+	uint8_t type;  /* enum msg_hc_type */
+	uint8_t flags; /* enum msg_hc_flag */
+	uint8_t dscp;  /* 0 to 63 */
 	uint8_t n_status;
-	uint8_t zero2;
+	uint8_t zero2[2];
 	struct msg_status_range status[MSG_HC_STATUS_RANGES];
 	uint16_t method_len; /* lengths without the NUL */
 	uint16_t path_len;
 	uint16_t host_len;
 	uint16_t body_len;
 	uint16_t sni_len;
-	uint16_t zero3[2];
-	uint32_t zero4;
+	uint16_t device_len;
+	uint16_t payload_len;
+	uint16_t zero3;
 };
 
 struct msg_hc_del {
@@ -386,7 +408,8 @@ enum msg_hc_reason {
 
 /*
  * Sent for the first probe of a condition, and then whenever its state, reason
- * or detail changes. With MSG_HC_LOCAL the state is what it was before.
+ * or detail changes, or its latency by much. With MSG_HC_LOCAL the state is what it
+ * was before.
  */
 struct msg_hc_result {
 	uint64_t id;
@@ -396,6 +419,31 @@ struct msg_hc_result {
 	uint32_t detail;
 	uint32_t latency_us; /* of the last probe that got an answer */
 	uint32_t zero2;
+};
+
+/* The engine's figures, over all its shards. Counters are since its start. */
+struct msg_hc_stats {
+	uint64_t started;
+	uint64_t ended[MSG_HC_REASONS];
+	uint64_t extended;  /* got more time because this process was late */
+	uint64_t late;	    /* started more than 100 ms after they were due */
+	uint64_t host_held; /* put off by the cap for their host */
+	uint64_t icmp_sent;
+	uint64_t icmp_matched;
+	uint64_t icmp_late;    /* replies to a probe that was over */
+	uint64_t icmp_foreign; /* not ours */
+	uint64_t icmp_bad;     /* damaged */
+	uint32_t conditions;
+	uint32_t flying;  /* probes under way */
+	uint32_t waiting; /* due, not started yet */
+	uint32_t fds;	  /* descriptors that probes and kept sockets hold */
+	uint32_t budget;  /* ... may hold */
+	uint32_t hosts;
+	uint32_t shards;
+	/* How late probes started, of those of the last 10 to 20 seconds. */
+	uint32_t late_p50_us;
+	uint32_t late_p99_us;
+	uint32_t late_max_us;
 };
 
 #endif

@@ -293,7 +293,7 @@ static void test_unknown_type(void **state _unused_)
 {
 	struct hc_fixture f = {.id = 1, .type = MSG_HC_HTTPS};
 
-	assert_int_equal(hc_set(sim.hc, 1, hc_fixture_check(&f), MSG_HC_UNKNOWN), -ENOTSUP);
+	assert_int_equal(hc_fixture_set(sim.hc, &f), -ENOTSUP);
 	assert_int_equal(hc_get_stats(sim.hc)->conditions, 0);
 }
 

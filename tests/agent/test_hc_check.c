@@ -149,7 +149,19 @@ static void test_bad_values(void **state _unused_)
 	expect_bad(&f, "interval");
 	f = (struct hc_fixture){.type = MSG_HC_TCP, .timeout_ms = HC_TIMEOUT_MAX_MS + 1};
 	expect_bad(&f, "timeout");
-	f = (struct hc_fixture){.type = MSG_HC_HTTPS + 1};
+	f = (struct hc_fixture){.type = MSG_HC_TCP, .dscp = 64};
+	expect_bad(&f, "dscp");
+	f = (struct hc_fixture){.type = MSG_HC_TCP, .device = "sixteen-letters-"};
+	expect_bad(&f, "device");
+	f = (struct hc_fixture){.type = MSG_HC_TCP, .source = "::1"};
+	expect_bad(&f, "source");
+	f = (struct hc_fixture){.type = MSG_HC_TCP, .dest = "2001:db8::1", .source = "127.0.0.1"};
+	expect_bad(&f, "source");
+	f = (struct hc_fixture){.type = MSG_HC_HTTP, .body_max = HC_BODY_LIMIT + 1};
+	expect_bad(&f, "body");
+	f = (struct hc_fixture){.type = MSG_HC_UDP, .payload = long_path};
+	expect_bad(&f, "payload");
+	f = (struct hc_fixture){.type = MSG_HC_TYPES};
 	expect_bad(&f, "type");
 	f = (struct hc_fixture){.type = MSG_HC_TCP, .target = "0.0.0.0"};
 	expect_bad(&f, "target");
@@ -222,6 +234,15 @@ static void test_frames_that_do_not_add_up(void **state _unused_)
 	assert_int_equal(decode(len, &what), -EPROTO);
 }
 
+static void expect_another(const struct hc_check *a, const struct hc_fixture *f)
+{
+	struct hc_check *b = hc_fixture_check(f);
+
+	assert_false(hc_check_same_probe(a, b));
+	assert_true(hc_check_same_timing(a, b));
+	hc_check_free(b);
+}
+
 static void test_same(void **state _unused_)
 {
 	struct hc_check *a = hc_fixture_check(&http), *b;
@@ -247,9 +268,31 @@ static void test_same(void **state _unused_)
 
 	f = http;
 	f.sni = "c.example";
-	b = hc_fixture_check(&f);
-	assert_false(hc_check_same_probe(a, b));
-	hc_check_free(b);
+	expect_another(a, &f);
+	f = http;
+	f.dest = "192.0.2.1";
+	expect_another(a, &f);
+	f = http;
+	f.source = "127.0.0.1";
+	expect_another(a, &f);
+	f = http;
+	f.device = "lo";
+	expect_another(a, &f);
+	f = http;
+	f.dscp = 46;
+	expect_another(a, &f);
+	f = http;
+	f.flags = MSG_HC_F_RESUME;
+	expect_another(a, &f);
+	f = http;
+	f.body_max = 1000;
+	expect_another(a, &f);
+	f = http;
+	f.body = "ok, more";
+	expect_another(a, &f);
+	f = http;
+	f.payload = "x";
+	expect_another(a, &f);
 	hc_check_free(a);
 }
 

@@ -81,7 +81,11 @@ static void test_host_by_default(void **state _unused_)
 		struct hc_check *c = hc_fixture_check(&(struct hc_fixture){
 			.type = table[i].type, .target = table[i].target, .port = table[i].port});
 		char buf[HC_HTTP_REQUEST_MAX];
-		size_t len = hc_http_request(c, buf);
+		struct addr to;
+		size_t len;
+
+		assert_int_equal(addr_parse(table[i].target, &to), 0);
+		len = hc_http_request(c, &to, buf);
 
 		assert_int_equal(len, strlen(buf));
 		assert_non_null(strstr(buf, table[i].line));
@@ -94,14 +98,16 @@ static void test_longest_request(void **state _unused_)
 {
 	char path[HC_STRING_MAX + 1], host[HC_NAME_MAX + 1], buf[HC_HTTP_REQUEST_MAX];
 	struct hc_check *c;
+	struct addr to;
 	size_t len;
 
+	assert_int_equal(addr_parse("192.0.2.1", &to), 0);
 	memset(path, '/', HC_STRING_MAX);
 	path[HC_STRING_MAX] = '\0';
 	memset(host, 'a', HC_NAME_MAX);
 	host[HC_NAME_MAX] = '\0';
 	c = hc_fixture_check(&(struct hc_fixture){.type = MSG_HC_HTTP, .path = path, .host = host});
-	len = hc_http_request(c, buf);
+	len = hc_http_request(c, &to, buf);
 	assert_true(len < HC_HTTP_REQUEST_MAX);
 	assert_string_equal(buf + len - 4, "\r\n\r\n");
 	hc_check_free(c);

@@ -128,13 +128,14 @@ static void test_no_descriptor_is_no_verdict(void **state _unused_)
 	struct rlimit lim, low;
 	struct msg_hc_result r;
 	struct hc_check *c = hc_fixture_check(&(struct hc_fixture){.type = MSG_HC_TCP});
+	const struct hc_probe p = {.check = c, .to = &(struct addr){.b = {[15] = 1}}};
 	int fd = -1;
 
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &lim), 0);
 	low = lim;
 	low.rlim_cur = 3;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-	assert_int_equal(hc_sock_connect(c, &fd), -EMFILE);
+	assert_int_equal(hc_sock_connect(&p, &fd), -EMFILE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
 	assert_int_equal(fd, -1);
 	hc_check_free(c);

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A condition's frame with the given strings, decoded. */
 static struct hc_check *make_check(const char *method, const char *body)
 {
-	uint64_t frame[64] = {0};
+	uint64_t frame[96] = {0};
 	struct msg_hc_cond *m = (struct msg_hc_cond *)frame;
 	char *at = (char *)(m + 1);
 	struct hc_check *c = NULL;
@@ -38,7 +38,7 @@ static struct hc_check *make_check(const char *method, const char *body)
 	memcpy(at, method, strlen(method));
 	/* The NUL of the method, the path and the host. */
 	memcpy(at + strlen(method) + 3, body, strlen(body));
-	at += strlen(method) + 3 + strlen(body) + 2;
+	at += strlen(method) + 3 + strlen(body) + 4;
 	if (hc_check_new(frame, (size_t)(at - (char *)frame), &c, &what) < 0)
 		abort();
 	return c;

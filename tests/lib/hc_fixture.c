@@ -32,10 +32,16 @@ size_t hc_fixture_frame(const struct hc_fixture *f, uint64_t buf[static HC_FIXTU
 
 	memset(m, 0, sizeof(*m));
 	m->id = f->id;
+	if (f->dest)
+		assert_int_equal(addr_parse(f->dest, &m->dest), 0);
+	if (f->source)
+		assert_int_equal(addr_parse(f->source, &m->source), 0);
 	assert_int_equal(addr_parse(f->target ? f->target : "127.0.0.1", &m->target), 0);
 	m->port = f->type == MSG_HC_ICMP ? 0 : f->port ? f->port : 80;
 	m->type = (uint8_t)f->type;
-	m->verify_tls = f->verify;
+	m->flags = f->flags | (f->verify ? MSG_HC_F_VERIFY : 0);
+	m->dscp = f->dscp;
+	m->body_max = f->body_max;
 	m->interval_ms = f->interval_ms ? f->interval_ms : 1000;
 	m->timeout_ms = f->timeout_ms ? f->timeout_ms : 200;
 	m->rise = f->rise ? f->rise : 2;
@@ -48,6 +54,8 @@ size_t hc_fixture_frame(const struct hc_fixture *f, uint64_t buf[static HC_FIXTU
 	m->host_len = put(&at, f->host);
 	m->body_len = put(&at, f->body);
 	m->sni_len = put(&at, f->sni);
+	m->device_len = put(&at, f->device);
+	m->payload_len = put(&at, f->payload);
 	return (size_t)(at - (char *)buf);
 }
 
@@ -61,6 +69,18 @@ struct hc_check *hc_fixture_check(const struct hc_fixture *f)
 	if (hc_check_new(frame, len, &c, &what) < 0)
 		fail_msg("check refused: %s", what);
 	return c;
+}
+
+int hc_fixture_set(struct hc *hc, const struct hc_fixture *f)
+{
+	struct addr target;
+
+	assert_int_equal(addr_parse(f->target ? f->target : "127.0.0.1", &target), 0);
+	return hc_set(hc, &(struct hc_spec){.id = f->id,
+					    .target = &target,
+					    .mark = f->mark,
+					    .initial = f->initial,
+					    .check = hc_fixture_check(f)});
 }
 
 /* ---- a world ---- */
@@ -133,7 +153,7 @@ void hc_world_done(struct hc_world *w)
 
 void hc_world_set(struct hc_world *w, const struct hc_fixture *f)
 {
-	assert_int_equal(hc_set(w->hc, f->id, hc_fixture_check(f), f->initial), 0);
+	assert_int_equal(hc_fixture_set(w->hc, f), 0);
 }
 
 void hc_world_run(struct hc_world *w, unsigned int n_results)

@@ -27,16 +27,21 @@
 struct hc_fixture {
 	uint64_t id;
 	enum msg_hc_type type;
-	const char *target; /* "127.0.0.1" */
-	uint16_t port;	    /* 80 but for ICMP */
+	const char *target;	   /* "127.0.0.1" */
+	uint16_t port;		   /* 80 but for ICMP */
+	const char *dest, *source; /* none */
+	uint32_t mark;
 	bool verify;
+	uint8_t flags; /* others than verify's */
+	uint8_t dscp;
+	uint32_t body_max;
 	uint32_t interval_ms; /* 1000 */
 	uint32_t timeout_ms;  /* 200 */
 	uint16_t rise, fall;  /* 2, 3 */
 	uint8_t initial;
 	uint8_t n_status;
 	struct msg_status_range status[MSG_HC_STATUS_RANGES];
-	const char *method, *path, *host, *body, *sni; /* "" */
+	const char *method, *path, *host, *body, *sni, *device, *payload; /* "" */
 };
 
 /* The frame of a MSG_HC_SET, 8-byte aligned; returns its length. */
@@ -44,6 +49,9 @@ size_t hc_fixture_frame(const struct hc_fixture *f, uint64_t buf[static HC_FIXTU
 
 /* Fails the test when hc_check_new() refuses it. */
 struct hc_check *hc_fixture_check(const struct hc_fixture *f);
+
+/* hc_set() of it. */
+int hc_fixture_set(struct hc *hc, const struct hc_fixture *f);
 
 /* A loop and an engine with all its kinds. */
 struct hc_world {

@@ -149,5 +149,5 @@ void sim_run_probes(unsigned int n)
 
 void sim_set(const struct hc_fixture *f)
 {
-	assert_int_equal(hc_set(sim.hc, f->id, hc_fixture_check(f), f->initial), 0);
+	assert_int_equal(hc_fixture_set(sim.hc, f), 0);
 }
