@@ -36,7 +36,7 @@
 #include "util.h"
 
 #define MS_NS	       1000000ull
-#define START_MAX      256u /* starts in one round; then sockets get their turn */
+#define START_MAX      64u /* starts in one round; then sockets get their turn */
 #define FIRST_MIN_MS   100u
 #define FIRST_PER_MS   10u /* conditions for each ms of the first window */
 #define RETRY_MIN_MS   50u

@@ -30,12 +30,11 @@ enum http_phase {
 
 struct hc_http_probe {
 	struct hc_probe p;
-	struct loop_io io;
-	int fd;	  /* -1 when there is none */
-	SSL *ssl; /* NULL for HTTP, and before the handshake */
-	enum http_phase phase;
-	uint32_t events; /* that io waits for */
-	size_t sent;	 /* bytes of the request */
+	struct hc_sock *sock; /* NULL when there is none */
+	SSL *ssl;	      /* NULL for HTTP, and before the handshake */
+	uint8_t phase;	      /* enum http_phase */
+	uint16_t sent;	      /* bytes of the request */
+	uint32_t events;      /* what the socket had to say, not looked at yet */
 	struct hc_http_parser parser;
 };
 
@@ -70,41 +69,45 @@ size_t hc_http_request(const struct hc_check *c, const struct addr *to,
 	return (size_t)n;
 }
 
-/*
- * The steps. Each returns 0 when the next may be taken, the EPOLL* events to
- * wait for, or -1 when the probe is over (and gone).
- */
-#define HTTP_OVER (-1)
+/* What a step came to. */
+enum http_step {
+	HTTP_NEXT, /* the next may be taken */
+	HTTP_WAIT, /* until the socket has more to say */
+	HTTP_OVER, /* the probe has ended, and is gone */
+};
 
-static int step_connect(struct hc_http_probe *h)
+static enum http_step step_connect(struct hc_http_probe *h)
 {
 	struct hc_http *ctx = h->p.ctx;
-	int r = hc_sock_connected(h->fd);
+	int r = hc_sock_connected(ctx->socks, h->sock, h->events);
 
 	if (r == -EINPROGRESS)
-		return EPOLLOUT;
+		return HTTP_WAIT;
 	if (r < 0) {
 		hc_sock_failed(&h->p, -r, false);
 		return HTTP_OVER;
 	}
 	h->phase = HTTP_SEND;
 	if (h->p.check->type != MSG_HC_HTTPS)
-		return 0;
+		return HTTP_NEXT;
 	h->phase = HTTP_HANDSHAKE;
-	r = hc_tls_open(ctx->tls, h->fd, &h->p, &h->ssl);
+	r = hc_tls_open(ctx->tls, h->sock->io.fd, &h->p, &h->ssl);
 	if (r == 0)
-		return 0;
+		return HTTP_NEXT;
 	hc_done(&h->p, MSG_HC_LOCAL, (uint32_t)-r);
 	return HTTP_OVER;
 }
 
 /* What a TLS operation that did not succeed means for the probe. */
-static int tls_outcome(struct hc_http_probe *h, int r, const struct hc_tls_err *err)
+static enum http_step tls_outcome(struct hc_http_probe *h, int r, const struct hc_tls_err *err)
 {
-	if (r == HC_TLS_READ)
-		return EPOLLIN;
-	if (r == HC_TLS_WRITE)
-		return EPOLLOUT;
+	struct hc_http *ctx = h->p.ctx;
+
+	/* Not all need have been read: a record without data ends a read, too. */
+	if (r == HC_TLS_READ || r == HC_TLS_WRITE) {
+		hc_sock_again(ctx->socks, h->sock, r == HC_TLS_READ ? EPOLLIN : EPOLLOUT);
+		return HTTP_WAIT;
+	}
 	if (r == HC_TLS_EOF)
 		hc_done(&h->p, MSG_HC_CLOSED, 0);
 	else
@@ -112,7 +115,7 @@ static int tls_outcome(struct hc_http_probe *h, int r, const struct hc_tls_err *
 	return HTTP_OVER;
 }
 
-static int step_handshake(struct hc_http_probe *h)
+static enum http_step step_handshake(struct hc_http_probe *h)
 {
 	struct hc_tls_err err;
 	int r = hc_tls_handshake(h->ssl, &err);
@@ -120,10 +123,10 @@ static int step_handshake(struct hc_http_probe *h)
 	if (r < 0)
 		return tls_outcome(h, r, &err);
 	h->phase = HTTP_SEND;
-	return 0;
+	return HTTP_NEXT;
 }
 
-static int step_send(struct hc_http_probe *h)
+static enum http_step step_send(struct hc_http_probe *h)
 {
 	char request[HC_HTTP_REQUEST_MAX];
 	size_t len = hc_http_request(h->p.check, h->p.to, request);
@@ -137,22 +140,23 @@ static int step_send(struct hc_http_probe *h)
 			if (n < 0)
 				return tls_outcome(h, (int)n, &err);
 		} else {
-			n = send(h->fd, request + h->sent, len - h->sent, MSG_NOSIGNAL);
+			n = send(h->sock->io.fd, request + h->sent, len - h->sent, MSG_NOSIGNAL);
 			if (n < 0 && errno == EAGAIN)
-				return EPOLLOUT;
+				return HTTP_WAIT;
 			if (n < 0) {
 				hc_sock_failed(&h->p, errno, false);
 				return HTTP_OVER;
 			}
 		}
-		h->sent += (size_t)n;
+		h->sent += (uint16_t)n;
 	}
 	h->phase = HTTP_ANSWER;
-	return 0;
+	/* Only one who did not wait for the request has answered already. */
+	return h->ssl || h->events & (EPOLLIN | EPOLLRDHUP) ? HTTP_NEXT : HTTP_WAIT;
 }
 
-/* Reads once: bytes, 0 at the end, -EAGAIN; or the events to wait for, or over, in *ret. */
-static ssize_t http_read(struct hc_http_probe *h, void *buf, size_t len, int *ret)
+/* Reads once: bytes, 0 at the end; below 0, *ret says how it goes on. */
+static ssize_t http_read(struct hc_http_probe *h, void *buf, size_t len, enum http_step *ret)
 {
 	struct hc_tls_err err;
 	ssize_t n;
@@ -165,9 +169,9 @@ static ssize_t http_read(struct hc_http_probe *h, void *buf, size_t len, int *re
 			*ret = tls_outcome(h, (int)n, &err);
 		return n;
 	}
-	n = recv(h->fd, buf, len, 0);
+	n = recv(h->sock->io.fd, buf, len, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		*ret = EPOLLIN;
+		*ret = HTTP_WAIT;
 	} else if (n < 0) {
 		hc_sock_failed(&h->p, errno, false);
 		*ret = HTTP_OVER;
@@ -175,53 +179,55 @@ static ssize_t http_read(struct hc_http_probe *h, void *buf, size_t len, int *re
 	return n;
 }
 
-static int step_answer(struct hc_http_probe *h)
+static enum http_step step_answer(struct hc_http_probe *h)
 {
+	struct hc_http *ctx = h->p.ctx;
 	struct hc_http_parser *ps = &h->parser;
 	uint8_t buf[READ_LEN];
 
 	for (unsigned int i = 0; i < READ_MAX; i++) {
-		int ret = 0;
+		enum http_step ret = HTTP_WAIT;
 		ssize_t n = http_read(h, buf, sizeof(buf), &ret);
 
 		if (n < 0)
 			return ret;
 		if (n == 0)
 			hc_http_eof(ps);
-		else if (!hc_http_feed(ps, buf, (size_t)n))
+		else if (!hc_http_feed(ps, buf, (size_t)n)) {
+			/* All there was; what comes next, an end too, is a new event. */
+			if (!h->ssl && (size_t)n < sizeof(buf) && !(h->events & EPOLLRDHUP))
+				return HTTP_WAIT;
 			continue;
+		}
 		hc_done(&h->p, ps->reason, ps->detail);
 		return HTTP_OVER;
 	}
-	return EPOLLIN;
+	/* There may be more, which is no new event: it is asked for. */
+	hc_sock_again(ctx->socks, h->sock, EPOLLIN);
+	return HTTP_WAIT;
 }
 
-static void http_advance(struct hc_probe *p)
+static void http_ready(struct hc_probe *p, uint32_t events)
 {
-	static int (*const steps[])(struct hc_http_probe * h) = {
+	static enum http_step (*const steps[])(struct hc_http_probe * h) = {
 		[HTTP_CONNECT] = step_connect,
 		[HTTP_HANDSHAKE] = step_handshake,
 		[HTTP_SEND] = step_send,
 		[HTTP_ANSWER] = step_answer,
 	};
 	struct hc_http_probe *h = http_probe(p);
-	struct hc_http *ctx = p->ctx;
-	int r;
+	enum http_step r;
 
+	h->events = events;
 	do {
 		r = steps[h->phase](h);
-	} while (r == 0);
-	if (r == HTTP_OVER || (uint32_t)r == h->events)
-		return;
-	h->events = (uint32_t)r;
-	r = loop_io_mod(ctx->loop, &h->io, h->events);
-	if (r < 0)
-		hc_done(p, MSG_HC_LOCAL, (uint32_t)-r);
+	} while (r == HTTP_NEXT);
 }
 
-static void http_on_io(struct loop_io *io, uint32_t events _unused_)
+/* As if there were something to read: there may be. */
+static void http_look(struct hc_probe *p)
 {
-	http_advance(&container_of(io, struct hc_http_probe, io)->p);
+	http_ready(p, http_probe(p)->phase == HTTP_CONNECT ? 0 : EPOLLIN | EPOLLOUT);
 }
 
 static void http_start(struct hc_probe *p)
@@ -230,14 +236,9 @@ static void http_start(struct hc_probe *p)
 	struct hc_http *ctx = p->ctx;
 	int r;
 
-	h->io = LOOP_IO_INIT;
-	h->fd = -1;
 	h->phase = HTTP_CONNECT;
-	h->events = EPOLLOUT;
 	hc_http_parser_init(&h->parser, p->check);
-	r = hc_sock_connect(p, &h->fd);
-	if (r == 0)
-		r = loop_io_add(ctx->loop, &h->io, h->fd, h->events, http_on_io);
+	r = hc_sock_open(ctx->socks, p, http_ready, &h->sock);
 	if (r < 0)
 		hc_sock_failed(p, -r, true);
 }
@@ -260,16 +261,14 @@ static void http_stop(struct hc_probe *p)
 	struct hc_http *ctx = p->ctx;
 
 	SSL_free(h->ssl);
-	loop_io_del(ctx->loop, &h->io);
-	if (h->fd >= 0)
-		close(h->fd);
+	hc_sock_put(ctx->socks, h->sock);
 }
 
 const struct hc_kind hc_http_kind = {
 	.size = sizeof(struct hc_http_probe),
 	.n_fds = 1,
 	.start = http_start,
-	.poll = http_advance,
+	.poll = http_look,
 	.phase = http_phase,
 	.stop = http_stop,
 };
@@ -279,7 +278,7 @@ const struct hc_kind hc_https_kind = {
 	.size = sizeof(struct hc_http_probe),
 	.n_fds = 1,
 	.start = http_start,
-	.poll = http_advance,
+	.poll = http_look,
 	.phase = http_phase,
 	.stop = http_stop,
 };

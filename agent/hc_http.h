@@ -8,13 +8,13 @@
 
 #include "hc_kind.h"
 #include "hc_tls.h"
-#include "loop.h"
+#include "hc_sock.h"
 
 /* Enough for the longest request that hc_check.h allows. */
 #define HC_HTTP_REQUEST_MAX 2048u
 
 struct hc_http {
-	struct loop *loop;
+	struct hc_socks *socks;
 	struct hc_tls *tls; /* NULL for HTTP */
 };
 

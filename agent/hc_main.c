@@ -36,6 +36,7 @@ struct hc_proc {
 	struct ipc *ch;
 	struct hc *hc;
 	struct hc_icmp *icmp;
+	struct hc_socks *socks;
 	struct hc_tls *tls;
 	struct hc_http http, https;
 	struct loop_timer run_timer;
@@ -240,14 +241,18 @@ static int proc_init(struct hc_proc *pr, const struct config *cfg, int fd, const
 	r = hc_icmp_new(pr->loop, &pr->icmp);
 	if (r < 0)
 		return r;
+	*ret_what = "sockets";
+	r = hc_socks_new(pr->loop, budget, &pr->socks);
+	if (r < 0)
+		return r;
 	*ret_what = "health ca";
 	r = hc_tls_new(cfg->hc_ca, &pr->tls);
 	if (r < 0)
 		return r;
-	pr->http = (struct hc_http){.loop = pr->loop};
-	pr->https = (struct hc_http){.loop = pr->loop, .tls = pr->tls};
+	pr->http = (struct hc_http){.socks = pr->socks};
+	pr->https = (struct hc_http){.socks = pr->socks, .tls = pr->tls};
 	hc_register(pr->hc, MSG_HC_ICMP, &hc_icmp_kind, pr->icmp);
-	hc_register(pr->hc, MSG_HC_TCP, &hc_tcp_kind, pr->loop);
+	hc_register(pr->hc, MSG_HC_TCP, &hc_tcp_kind, pr->socks);
 	hc_register(pr->hc, MSG_HC_HTTP, &hc_http_kind, &pr->http);
 	hc_register(pr->hc, MSG_HC_HTTPS, &hc_https_kind, &pr->https);
 	*ret_what = "timer";
@@ -263,6 +268,7 @@ static int proc_init(struct hc_proc *pr, const struct config *cfg, int fd, const
 static void proc_done(struct hc_proc *pr)
 {
 	hc_free(pr->hc);
+	hc_socks_free(pr->socks);
 	hc_tls_free(pr->tls);
 	hc_icmp_free(pr->icmp);
 	ipc_free(pr->ch);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The TCP check: connect, and close with a RST as soon as that is done.
+ * The TCP check: connect, and end the connection with a RST as soon as that is done.
  */
 #include <errno.h>
 
@@ -10,8 +10,7 @@
 
 struct hc_tcp_probe {
 	struct hc_probe p;
-	struct loop_io io;
-	int fd; /* -1 when there is none */
+	struct hc_sock *sock; /* NULL when there is none */
 };
 
 static struct hc_tcp_probe *tcp_probe(struct hc_probe *p)
@@ -19,9 +18,9 @@ static struct hc_tcp_probe *tcp_probe(struct hc_probe *p)
 	return container_of(p, struct hc_tcp_probe, p);
 }
 
-static void tcp_look(struct hc_probe *p)
+static void tcp_ready(struct hc_probe *p, uint32_t events)
 {
-	int r = hc_sock_connected(tcp_probe(p)->fd);
+	int r = hc_sock_connected(p->ctx, tcp_probe(p)->sock, events);
 
 	if (r == -EINPROGRESS)
 		return;
@@ -31,21 +30,15 @@ static void tcp_look(struct hc_probe *p)
 		hc_done(p, MSG_HC_OK, 0);
 }
 
-static void tcp_on_io(struct loop_io *io, uint32_t events _unused_)
+static void tcp_look(struct hc_probe *p)
 {
-	tcp_look(&container_of(io, struct hc_tcp_probe, io)->p);
+	tcp_ready(p, 0);
 }
 
 static void tcp_start(struct hc_probe *p)
 {
-	struct hc_tcp_probe *t = tcp_probe(p);
-	int r;
+	int r = hc_sock_open(p->ctx, p, tcp_ready, &tcp_probe(p)->sock);
 
-	t->io = LOOP_IO_INIT;
-	t->fd = -1;
-	r = hc_sock_connect(p, &t->fd);
-	if (r == 0)
-		r = loop_io_add(p->ctx, &t->io, t->fd, EPOLLOUT, tcp_on_io);
 	if (r < 0)
 		hc_sock_failed(p, -r, true);
 }
@@ -57,11 +50,7 @@ static enum msg_hc_phase tcp_phase(const struct hc_probe *p _unused_)
 
 static void tcp_stop(struct hc_probe *p)
 {
-	struct hc_tcp_probe *t = tcp_probe(p);
-
-	loop_io_del(p->ctx, &t->io);
-	if (t->fd >= 0)
-		close(t->fd);
+	hc_sock_put(p->ctx, tcp_probe(p)->sock);
 }
 
 const struct hc_kind hc_tcp_kind = {

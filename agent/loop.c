@@ -10,6 +10,7 @@
  */
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 
 #include "loop.h"
 #include "util.h"
@@ -28,6 +29,12 @@ struct loop {
 
 	struct epoll_event batch[LOOP_BATCH];
 	int n_batch;
+
+	struct {
+		uint64_t tick_ns, from_ns; /* the length, and the begin, of this count of events */
+		unsigned int n, busy;
+		bool on;
+	} pace;
 
 	struct loop_io sig_io;
 	void (*sig_cb)(struct loop *l, int signo);
@@ -251,14 +258,57 @@ int loop_signals(struct loop *l, const sigset_t *mask, void (*cb)(struct loop *l
 	return 0;
 }
 
+void loop_pace(struct loop *l, uint32_t tick_us, unsigned int busy)
+{
+	l->pace.tick_ns = tick_us * 1000ull;
+	l->pace.busy = busy;
+}
+
+/* Lets events gather until a tick after the last look, or until the next timer. */
+static void pace_wait(const struct loop *l)
+{
+	uint64_t until = l->now_ns + l->pace.tick_ns;
+	struct timespec ts;
+
+	if (!l->pace.on)
+		return;
+	if (l->n_timers)
+		until = MIN2(until, l->heap[1]->at_ns);
+	if (until <= util_now_ns())
+		return;
+	ts.tv_sec = (time_t)(until / 1000000000);
+	ts.tv_nsec = (long)(until % 1000000000);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+static void pace_count(struct loop *l, unsigned int n)
+{
+	uint64_t passed = l->now_ns - l->pace.from_ns;
+
+	l->pace.n += n;
+	/* A full batch: there are more, and they have waited long enough. */
+	if (n == LOOP_BATCH)
+		l->pace.on = false;
+	if (passed < l->pace.tick_ns)
+		return;
+	/* Twice: a count is of a little more than a tick, and it should not go to and fro. */
+	l->pace.on = n < LOOP_BATCH && l->pace.tick_ns &&
+		     l->pace.n * l->pace.tick_ns * 2 >= l->pace.busy * passed;
+	l->pace.n = 0;
+	l->pace.from_ns = l->now_ns;
+}
+
 int loop_once(struct loop *l, int max_wait_ms)
 {
-	int n = epoll_wait(l->epfd, l->batch, LOOP_BATCH, loop_timeout(l, max_wait_ms));
+	int n;
 
+	pace_wait(l);
+	n = epoll_wait(l->epfd, l->batch, LOOP_BATCH, loop_timeout(l, max_wait_ms));
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	l->now_ns = util_now_ns();
 	l->n_batch = MAX2(n, 0);
+	pace_count(l, (unsigned int)l->n_batch);
 	for (int i = 0; i < l->n_batch && !l->stop; i++) {
 		struct loop_io *io = l->batch[i].data.ptr;
 

@@ -57,6 +57,13 @@ void loop_timer_del(struct loop *l, struct loop_timer *t);
 /* Blocks the signals in mask and hands each to cb instead. Once per loop. */
 int loop_signals(struct loop *l, const sigset_t *mask, void (*cb)(struct loop *l, int signo));
 
+/*
+ * For many short connections: while tick_us brings `busy` events or more, they are
+ * looked for once in tick_us instead of at once, so that one wake-up serves many.
+ * An event is then late by tick_us at most; timers are on time.
+ */
+void loop_pace(struct loop *l, uint32_t tick_us, unsigned int busy);
+
 /* Runs until loop_stop(); returns the status given there, or -errno. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l, int status);

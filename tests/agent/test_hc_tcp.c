@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -112,14 +113,27 @@ static void test_does_not_meet_itself(void **state _unused_)
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	struct addr a;
+	struct hc_check check = {0};
+	struct hc_probe p = {.check = &check};
+	const struct hc_sock s = {.io.fd = fd, .probe = &p};
+	struct hc_world w;
 
+	hc_world_init(&w, NULL);
 	assert_int_equal(addr_parse("127.0.0.1", &a), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&ss, addr_to_sockaddr(&a, 0, &ss)), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	assert_int_equal(hc_sock_connected(fd), -EINPROGRESS);
+	check.port = ntohs(((struct sockaddr_in *)&ss)->sin_port);
+	assert_int_equal(hc_sock_connected(w.socks, &s, 0), -EINPROGRESS);
 	assert_true(connect(fd, (struct sockaddr *)&ss, len) == 0 || errno == EINPROGRESS);
-	assert_int_equal(hc_sock_connected(fd), -ECONNREFUSED);
+	assert_int_equal(hc_sock_connected(w.socks, &s, 0), -ECONNREFUSED);
+	/* Also where epoll has seen a connection: the port is one that a client may have. */
+	assert_int_equal(hc_sock_connected(w.socks, &s, EPOLLOUT), -ECONNREFUSED);
 	close(fd);
+	hc_world_done(&w);
+}
+
+static void no_call(struct hc_probe *p _unused_, uint32_t events _unused_)
+{
 }
 
 static void test_no_descriptor_is_no_verdict(void **state _unused_)
@@ -128,16 +142,20 @@ static void test_no_descriptor_is_no_verdict(void **state _unused_)
 	struct rlimit lim, low;
 	struct msg_hc_result r;
 	struct hc_check *c = hc_fixture_check(&(struct hc_fixture){.type = MSG_HC_TCP});
-	const struct hc_probe p = {.check = c, .to = &(struct addr){.b = {[15] = 1}}};
-	int fd = -1;
+	struct hc_probe p = {.check = c, .to = &(struct addr){.b = {[15] = 1}}};
+	struct hc_sock *sock = NULL;
+	struct hc_world w;
 
+	hc_world_init(&w, NULL);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &lim), 0);
 	low = lim;
 	low.rlim_cur = 3;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-	assert_int_equal(hc_sock_connect(&p, &fd), -EMFILE);
+	assert_int_equal(hc_sock_open(w.socks, &p, no_call, &sock), -EMFILE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
-	assert_int_equal(fd, -1);
+	assert_null(sock);
+	assert_int_equal(hc_socks_n(w.socks), 0);
+	hc_world_done(&w);
 	hc_check_free(c);
 
 	r = probe(false, hc_server_port(s), 1000);

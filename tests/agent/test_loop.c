@@ -203,6 +203,41 @@ static void test_signal_and_status(void **state)
 	assert_int_equal(fx->signo, SIGUSR1);
 }
 
+static void on_pace(struct loop_io *io, uint32_t events _unused_)
+{
+	container_of(io, struct fx_io, io)->fx->seen[0]++;
+}
+
+/* While there is much to do it is done in ticks; timers do not wait for them. */
+static void test_pace(void **state)
+{
+	struct fx *fx = *state;
+	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	uint64_t before;
+
+	loop_pace(fx->l, 20000, 1);
+	/* Level-triggered and never read: always something to do. */
+	assert_int_equal(loop_io_add(fx->l, &fx->ios[0].io, fd, EPOLLIN, on_pace), 0);
+	before = util_now_ns();
+	while (util_now_ns() - before < 25 * MS)
+		assert_int_equal(loop_once(fx->l, 100), 0);
+	/* The measure has been taken. */
+	assert_int_equal(loop_once(fx->l, 100), 0);
+	for (int i = 0; i < 3; i++) {
+		before = loop_now_ns(fx->l);
+		assert_int_equal(loop_once(fx->l, 100), 0);
+		assert_true(loop_now_ns(fx->l) - before >= 20 * MS);
+	}
+	before = loop_now_ns(fx->l);
+	assert_int_equal(loop_timer_at(fx->l, &fx->timers[0].t, before + 5 * MS, on_timer), 0);
+	assert_int_equal(loop_once(fx->l, 100), 0);
+	assert_int_equal(fx->n_fired, 1);
+	assert_true(loop_now_ns(fx->l) - before >= 5 * MS);
+	/* Nothing to do any more: then it waits for the next event, not for a tick. */
+	loop_io_del(fx->l, &fx->ios[0].io);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +246,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_timer_cannot_starve, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watch_deleted_in_batch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watch_mod, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_signal_and_status, setup, teardown),
 	};
 

@@ -131,9 +131,10 @@ void hc_world_init(struct hc_world *w, const char *ca_file)
 	assert_int_equal(loop_new(&w->loop), 0);
 	assert_int_equal(hc_new(&env, 16, &w->hc), 0);
 	assert_int_equal(hc_icmp_new(w->loop, &w->icmp), 0);
-	w->http = w->https = (struct hc_http){.loop = w->loop};
+	assert_int_equal(hc_socks_new(w->loop, 16, &w->socks), 0);
+	w->http = w->https = (struct hc_http){.socks = w->socks};
 	hc_register(w->hc, MSG_HC_ICMP, &hc_icmp_kind, w->icmp);
-	hc_register(w->hc, MSG_HC_TCP, &hc_tcp_kind, w->loop);
+	hc_register(w->hc, MSG_HC_TCP, &hc_tcp_kind, w->socks);
 	hc_register(w->hc, MSG_HC_HTTP, &hc_http_kind, &w->http);
 	if (!ca_file)
 		return;
@@ -145,6 +146,7 @@ void hc_world_init(struct hc_world *w, const char *ca_file)
 void hc_world_done(struct hc_world *w)
 {
 	hc_free(w->hc);
+	hc_socks_free(w->socks);
 	hc_tls_free(w->tls);
 	hc_icmp_free(w->icmp);
 	loop_timer_del(w->loop, &w->timer);

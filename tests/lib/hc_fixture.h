@@ -19,6 +19,7 @@
 #include "hc_check.h"
 #include "hc_http.h"
 #include "hc_icmp.h"
+#include "hc_sock.h"
 #include "loop.h"
 #include "msg.h"
 
@@ -58,6 +59,7 @@ struct hc_world {
 	struct loop *loop;
 	struct hc *hc;
 	struct hc_icmp *icmp;
+	struct hc_socks *socks;
 	struct hc_tls *tls;
 	struct hc_http http, https;
 	struct loop_timer timer;
