@@ -56,6 +56,7 @@ struct hc_cond {
 	struct hc_timer timer;
 	TAILQ_ENTRY(hc_cond) queue;
 	struct hc_probe *probe; /* NULL when not flying */
+	void *keep;		/* the kind's own, from probe to probe */
 	uint64_t due_ns;	/* of the probe that waits or flies */
 	uint32_t detail;
 	uint32_t latency_us;
@@ -317,9 +318,11 @@ void hc_done(struct hc_probe *p, enum msg_hc_reason reason, uint32_t detail)
 {
 	struct hc *hc = p->hc;
 	struct hc_cond *c = p->cond;
-	uint64_t now = hc_now(hc), start = p->start_ns;
+	uint64_t now = hc_now(hc), start = p->start_ns, end = now;
 	uint8_t state;
 
+	if (p->end_ns)
+		end = MAX2(start, MIN2(p->end_ns, now));
 	release(hc, c);
 	hc->stats.ended[reason]++;
 	if (reason == MSG_HC_LOCAL) {
@@ -328,7 +331,7 @@ void hc_done(struct hc_probe *p, enum msg_hc_reason reason, uint32_t detail)
 		return;
 	}
 	if (reason == MSG_HC_OK || reason == MSG_HC_STATUS || reason == MSG_HC_BODY)
-		c->latency_us = (uint32_t)MIN2((now - start) / 1000, (uint64_t)UINT32_MAX);
+		c->latency_us = (uint32_t)MIN2((end - start) / 1000, (uint64_t)UINT32_MAX);
 	state = judge(c, reason == MSG_HC_OK);
 	if (!c->reported || state != c->state || reason != c->reason || detail != c->detail) {
 		c->state = state;
@@ -362,6 +365,7 @@ static void probe_start(struct hc *hc, struct hc_cond *c)
 	p->target = &c->target;
 	p->to = addr_is_unspecified(&c->check->dest) ? &c->target : &c->check->dest;
 	p->mark = c->mark;
+	p->keep = &c->keep;
 	p->ctx = hc->kinds[c->check->type].ctx;
 	p->hc = hc;
 	p->cond = c;
@@ -464,9 +468,20 @@ static void quiesce(struct hc *hc, struct hc_cond *c)
 	hc_wheel_del(&hc->wheel, &c->timer);
 }
 
+/* What its kind remembers of it is of no use any more; it has no probe. */
+static void forget(struct hc *hc, struct hc_cond *c)
+{
+	const struct hc_kind *kind = hc->kinds[c->check->type].kind;
+
+	if (c->keep && kind->forget)
+		kind->forget(hc->kinds[c->check->type].ctx, c->keep);
+	c->keep = NULL;
+}
+
 static void cond_free(struct hc *hc, struct hc_cond *c)
 {
 	quiesce(hc, c);
+	forget(hc, c);
 	hc->stats.conditions--;
 	hc_check_free(c->check);
 	free(c);
@@ -507,6 +522,8 @@ static void cond_change(struct hc *hc, struct hc_cond *c, const struct hc_spec *
 		return;
 	}
 	quiesce(hc, c);
+	if (!same_probe)
+		forget(hc, c);
 	hc_check_free(c->check);
 	c->check = check;
 	c->target = *spec->target;

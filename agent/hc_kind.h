@@ -28,6 +28,18 @@ struct hc_probe {
 	uint32_t mark;		      /* SO_MARK; 0: none */
 	void *ctx;		      /* as given to hc_register() */
 
+	/*
+	 * What the kind remembers of this condition from one probe to the next: NULL
+	 * at first and after forget. It is set and replaced by the kind.
+	 */
+	void **keep;
+
+	/*
+	 * When the answer came, on the engine's clock, if the kind knows better than
+	 * the time at which it says so. Set before hc_done(); 0: now.
+	 */
+	uint64_t end_ns;
+
 	/* The engine's own. */
 	struct hc *hc;
 	struct hc_cond *cond;
@@ -57,6 +69,12 @@ struct hc_kind {
 
 	/* Gives up all that the probe holds. The struct itself is the engine's. */
 	void (*stop)(struct hc_probe *p);
+
+	/*
+	 * Frees what probes left in *keep; the condition has gone or asks something
+	 * else. ctx as in the probes; keep is not NULL. NULL: this kind keeps nothing.
+	 */
+	void (*forget)(void *ctx, void *keep);
 };
 
 /*

@@ -289,6 +289,32 @@ static void test_delete_in_flight_and_in_queue(void **state _unused_)
 	assert_int_equal(sim.n_got, 0);
 }
 
+/* What a kind keeps outlives probes and timing, not the question and not the condition. */
+static void test_what_a_kind_keeps(void **state _unused_)
+{
+	struct hc_fixture f = tcp;
+
+	sim.keep = true;
+	sim_set(&f);
+	sim_run_probes(3);
+	f.interval_ms = 500;
+	sim_set(&f);
+	sim_run_probes(5);
+	assert_int_equal(sim.n_kept, 1);
+	assert_int_equal(sim.n_forgotten, 0);
+	f.port = 81;
+	sim_set(&f);
+	assert_int_equal(sim.n_forgotten, 1);
+	sim_run_probes(6);
+	assert_int_equal(sim.n_kept, 2);
+	hc_del(sim.hc, f.id);
+	assert_int_equal(sim.n_forgotten, 2);
+	/* A third is left for the end of the engine. */
+	sim_set(&f);
+	sim_run_probes(7);
+	assert_int_equal(sim.n_kept, 3);
+}
+
 static void test_unknown_type(void **state _unused_)
 {
 	struct hc_fixture f = {.id = 1, .type = MSG_HC_HTTPS};
@@ -312,6 +338,7 @@ int main(void)
 		T(test_change_of_timing_keeps_the_count),
 		T(test_change_in_flight),
 		T(test_delete_in_flight_and_in_queue),
+		T(test_what_a_kind_keeps),
 		T(test_unknown_type),
 	};
 

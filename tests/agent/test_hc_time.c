@@ -133,6 +133,29 @@ static void test_latency(void **state _unused_)
 			 (sim.now_ns - 10 * SIM_MS - sim.started_at[0]) / 1000);
 }
 
+/* The kind knows when the answer came; what cannot be is bounded by start and now. */
+static void test_latency_by_the_kind(void **state _unused_)
+{
+	static const struct {
+		int64_t end_ms; /* from the start */
+		uint32_t latency_ms;
+	} rows[] = {{12, 12}, {30, 30}, {31, 30}, {-5, 0}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		sim_free();
+		sim_new(10);
+		sim.plan = SIM_HOLD;
+		sim_set(&tcp);
+		sim_run_probes(1);
+		sim.now_ns = sim.started_at[0] + 30 * SIM_MS;
+		sim.held[0]->end_ns =
+			(uint64_t)((int64_t)sim.started_at[0] + rows[i].end_ms * (int64_t)SIM_MS);
+		hc_done(sim.held[0], MSG_HC_OK, 0);
+		sim_run_ms(10);
+		assert_int_equal(sim.got[0].latency_us, rows[i].latency_ms * 1000);
+	}
+}
+
 /* ---- a process that was kept from running ---- */
 
 static void test_answer_in_the_queue_beats_the_deadline(void **state _unused_)
@@ -302,6 +325,7 @@ int main(void)
 		T(test_phases_spread_over_the_interval),
 		T(test_short_interval_bounds_the_first_window),
 		T(test_latency),
+		T(test_latency_by_the_kind),
 		T(test_answer_in_the_queue_beats_the_deadline),
 		T(test_stall_gives_more_time_once),
 		T(test_budget_makes_late_not_failed),

@@ -53,6 +53,10 @@ static void fake_start(struct hc_probe *p)
 	sim.started_at[sim.n_started] = sim.now_ns;
 	f->serial = sim.n_started++;
 	sim.held[f->serial] = p;
+	if (sim.keep && !*p->keep) {
+		*p->keep = &sim;
+		sim.n_kept++;
+	}
 	switch (sim.plan) {
 	case SIM_OK:
 		hc_done(p, MSG_HC_OK, 0);
@@ -85,6 +89,12 @@ static void fake_stop(struct hc_probe *p)
 	sim.n_stopped++;
 }
 
+static void fake_forget(void *ctx _unused_, void *keep)
+{
+	assert_ptr_equal(keep, &sim);
+	sim.n_forgotten++;
+}
+
 static const struct hc_kind fake_fd_kind = {
 	.size = sizeof(struct fake_probe),
 	.n_fds = 1,
@@ -92,6 +102,7 @@ static const struct hc_kind fake_fd_kind = {
 	.poll = fake_poll,
 	.phase = fake_phase,
 	.stop = fake_stop,
+	.forget = fake_forget,
 };
 
 static const struct hc_kind fake_free_kind = {
@@ -124,6 +135,7 @@ void sim_free(void)
 	hc_free(sim.hc);
 	sim.hc = NULL;
 	assert_int_equal(sim.n_started, sim.n_stopped);
+	assert_int_equal(sim.n_kept, sim.n_forgotten);
 }
 
 void sim_run_ms(uint64_t ms)

@@ -41,6 +41,9 @@ struct sim {
 	enum sim_plan plan;
 	uint32_t plan_detail; /* of SIM_REFUSED */
 
+	bool keep; /* probes leave something for the next one */
+	unsigned int n_kept, n_forgotten;
+
 	unsigned int n_started, n_stopped;
 	struct hc_probe *held[SIM_PROBES_MAX]; /* by number of start; NULL when over */
 	uint64_t started_at[SIM_PROBES_MAX];
@@ -54,7 +57,7 @@ extern struct sim sim;
 
 void sim_new(unsigned int budget);
 
-/* Fails the test when a probe was not stopped exactly once. */
+/* Fails the test when a probe was not stopped exactly once, or something kept not forgotten. */
 void sim_free(void);
 
 void sim_set(const struct hc_fixture *f);
