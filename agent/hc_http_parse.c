@@ -318,12 +318,12 @@ static bool feed_body(struct hc_http_parser *ps, const unsigned char **at, const
 
 	if (ps->state == ST_CHUNK || !ps->until_close)
 		n = (size_t)MIN2((uint64_t)n, ps->left);
-	n = MIN2(n, (size_t)(HC_HTTP_BODY_MAX - ps->body_bytes));
+	n = MIN2(n, (size_t)(ps->check->body_max - ps->body_bytes));
 	if (search(ps, *at, n))
 		return decide(ps, MSG_HC_OK, 0);
 	*at += n;
 	ps->body_bytes += (uint32_t)n;
-	if (ps->body_bytes == HC_HTTP_BODY_MAX)
+	if (ps->body_bytes == ps->check->body_max)
 		return decide(ps, MSG_HC_BODY, 0);
 	if (ps->state == ST_BODY && ps->until_close)
 		return false;
@@ -339,7 +339,7 @@ static bool feed_body(struct hc_http_parser *ps, const unsigned char **at, const
 bool hc_http_feed(struct hc_http_parser *ps, const void *data, size_t len)
 {
 	const unsigned char *at = data, *stop;
-	size_t room = HC_HTTP_WIRE_MAX - ps->wire_bytes;
+	size_t room = ps->check->body_max + HC_HTTP_EXTRA_MAX - ps->wire_bytes;
 
 	stop = at + MIN2(len, room);
 	ps->wire_bytes += (uint32_t)MIN2(len, room);

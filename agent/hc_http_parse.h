@@ -2,7 +2,8 @@
 /*
  * The answer to an HTTP check, read piece by piece as it arrives. No I/O and
  * no allocation; it stops as soon as the verdict is known. What it reads is
- * hostile until shown otherwise: each part has a limit.
+ * hostile until shown otherwise: each part has a limit. The body's is the check's
+ * own, body_max: the wanted text must be within that much.
  */
 #ifndef NLB_AGENT_HC_HTTP_PARSE_H
 #define NLB_AGENT_HC_HTTP_PARSE_H
@@ -17,8 +18,7 @@
 #define HC_HTTP_LINE_MAX   8192u   /* status line, header, chunk size */
 #define HC_HTTP_HEADER_MAX 128u	   /* headers and trailers */
 #define HC_HTTP_HEAD_MAX   32768u  /* all of them together */
-#define HC_HTTP_BODY_MAX   65536u  /* the wanted text must be within this much */
-#define HC_HTTP_WIRE_MAX   262144u /* all bytes of the answer, chunk sizes included */
+#define HC_HTTP_EXTRA_MAX  196608u /* what is not body: headers, interim answers, chunk sizes */
 #define HC_HTTP_KEEP	   160u	   /* what is kept of a line; none of interest is longer */
 
 /* What is wrong with an answer: the detail of MSG_HC_BAD_ANSWER. */
@@ -30,7 +30,7 @@ enum hc_http_bad {
 	HC_HTTP_BAD_HEAD,     /* too many headers, or too much of them */
 	HC_HTTP_BAD_LENGTH,   /* Content-Length is no number, or there are two */
 	HC_HTTP_BAD_CHUNK,
-	HC_HTTP_BAD_SIZE, /* more than HC_HTTP_WIRE_MAX bytes without a verdict */
+	HC_HTTP_BAD_SIZE, /* more bytes than a body of body_max and EXTRA_MAX without a verdict */
 };
 
 /* A phrase for an enum hc_http_bad. */

@@ -191,11 +191,17 @@ static void test_table(void **state _unused_)
 static struct hc_http_parser parser;
 static struct hc_check *check;
 
-static void begin(const char *want)
+static void begin_max(const char *want, uint32_t body_max)
 {
 	hc_check_free(check);
-	check = hc_fixture_check(&(struct hc_fixture){.type = MSG_HC_HTTP, .body = want});
+	check = hc_fixture_check(
+		&(struct hc_fixture){.type = MSG_HC_HTTP, .body = want, .body_max = body_max});
 	hc_http_parser_init(&parser, check);
+}
+
+static void begin(const char *want)
+{
+	begin_max(want, 0);
 }
 
 static int teardown(void **state _unused_)
@@ -318,18 +324,24 @@ static void test_head_limit(void **state _unused_)
 
 static void test_body_limit(void **state _unused_)
 {
-	/* Wholly within the limit, just so. */
-	begin("ok");
-	assert_false(feed(H200 "\r\n"));
-	assert_false(feed_n('x', HC_HTTP_BODY_MAX - 2));
-	assert_true(feed("ok"));
-	assert_int_equal(parser.reason, MSG_HC_OK);
+	static const struct {
+		uint32_t body_max, is;
+	} rows[] = {{0, HC_BODY_MAX}, {2, 2}, {3, 3}, {1000, 1000}, {300000, 300000}};
 
-	begin("ok");
-	assert_false(feed(H200 "\r\n"));
-	assert_false(feed_n('x', HC_HTTP_BODY_MAX - 1));
-	assert_true(feed("ok"));
-	assert_int_equal(parser.reason, MSG_HC_BODY);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		/* Wholly within the limit, just so. */
+		begin_max("ok", rows[i].body_max);
+		assert_false(feed(H200 "\r\n"));
+		assert_false(feed_n('x', rows[i].is - 2));
+		assert_true(feed("ok"));
+		assert_int_equal(parser.reason, MSG_HC_OK);
+
+		begin_max("ok", rows[i].body_max);
+		assert_false(feed(H200 "\r\n"));
+		assert_false(feed_n('x', rows[i].is - 1));
+		assert_true(feed("ok"));
+		assert_int_equal(parser.reason, MSG_HC_BODY);
+	}
 }
 
 static void test_wire_limit(void **state _unused_)
@@ -340,12 +352,12 @@ static void test_wire_limit(void **state _unused_)
 	begin("ok");
 	assert_false(feed(H200 TE "\r\n"));
 	for (;;) {
-		assert_true(n++ < HC_HTTP_WIRE_MAX / 8000 + 1);
+		assert_true(n++ < (HC_BODY_MAX + HC_HTTP_EXTRA_MAX) / 8000 + 1);
 		if (feed("1;") || feed_n('x', 8000) || feed("\r\nx\r\n"))
 			break;
 	}
 	expect_bad(HC_HTTP_BAD_SIZE);
-	assert_int_equal(parser.wire_bytes, HC_HTTP_WIRE_MAX);
+	assert_int_equal(parser.wire_bytes, HC_BODY_MAX + HC_HTTP_EXTRA_MAX);
 }
 
 /* The search, against strstr. */
