@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "hc_kind.h"
+#include "hc_late.h"
 #include "msg.h"
 
 /* A result waits this long for others to share its frame: with the loop's own rounding
@@ -38,22 +39,27 @@ struct hc_env {
 
 struct hc_stats {
 	size_t conditions;
+	size_t hosts;	    /* distinct targets */
 	size_t flying;	    /* probes under way */
 	size_t waiting;	    /* due, not started yet */
 	unsigned int n_fds; /* descriptors that the flying ones hold */
 	uint64_t started;
 	uint64_t ended[MSG_HC_REASONS];
 	uint64_t extended;    /* got more time because this process was late */
+	uint64_t host_held;   /* put off by the cap for their host */
 	uint64_t late;	      /* started more than 100 ms after they were due */
 	uint64_t late_max_ns; /* the worst of all */
 	uint64_t batches;
 };
 
-/*
- * budget is the number of descriptors that probes may hold at the same time
- * (at least one). Returns 0 or -ENOMEM.
- */
-int hc_new(const struct hc_env *env, unsigned int budget, struct hc **ret);
+struct hc_conf {
+	unsigned int budget; /* descriptors that probes may hold at the same time; at least 1 */
+	uint32_t start_rate; /* first probes a second; 0: all at once */
+	uint32_t host_rate;  /* probes a second and target address; 0: any number */
+};
+
+/* Returns 0 or -ENOMEM. */
+int hc_new(const struct hc_env *env, const struct hc_conf *conf, struct hc **ret);
 
 /* Ends all probes without a verdict. NULL is legal. */
 void hc_free(struct hc *hc);
@@ -83,6 +89,7 @@ void hc_del(struct hc *hc, uint64_t id);
 /* Does what is due: deadlines, starts, results. */
 void hc_run(struct hc *hc);
 
-const struct hc_stats *hc_get_stats(const struct hc *hc);
+const struct hc_stats *hc_get_stats(struct hc *hc);
+const struct hc_late *hc_get_late(struct hc *hc);
 
 #endif

@@ -169,6 +169,7 @@ int hc_check_new(const void *frame, size_t len, struct hc_check **ret, const cha
 	next = (uint16_t *)(c + 1);
 	text = (char *)(next + m->body_len);
 	memcpy(text, m + 1, len - sizeof(*m));
+	c->hash = hc_tab_hash(&m->dest, len - offsetof(struct msg_hc_cond, dest));
 	c->dest = m->dest;
 	c->source = m->source;
 	c->port = m->type == MSG_HC_ICMP ? 0 : m->port;

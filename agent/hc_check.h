@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "hc_tab.h"
 #include "msg.h"
 
 #define HC_INTERVAL_MIN_MS 10u
@@ -23,6 +24,11 @@
 #define HC_BODY_LIMIT	   (16u << 20) /* what HC_BODY_MAX may be set to */
 
 struct hc_check {
+	/* The engine's own: equal checks are kept once. */
+	struct hc_tab_node node;
+	uint64_t hash; /* of all that follows */
+	uint32_t refs;
+
 	struct addr dest;   /* unspecified: the target itself */
 	struct addr source; /* unspecified: the kernel's choice */
 	uint16_t port;

@@ -218,6 +218,7 @@ static int proc_init(struct hc_proc *pr, const struct config *cfg, int fd, const
 		.user = pr,
 	};
 	unsigned int budget = raise_limit();
+	struct hc_conf conf = {.budget = budget, .start_rate = 20000};
 	int r;
 
 	*ret_what = "event loop";
@@ -234,7 +235,7 @@ static int proc_init(struct hc_proc *pr, const struct config *cfg, int fd, const
 	if (r < 0)
 		return r;
 	*ret_what = "engine";
-	r = hc_new(&env, budget, &pr->hc);
+	r = hc_new(&env, &conf, &pr->hc);
 	if (r < 0)
 		return r;
 	*ret_what = "ICMP";

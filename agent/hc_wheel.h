@@ -33,6 +33,12 @@ struct hc_wheel {
 	uint64_t used[HC_WHEEL_SLOTS / 64]; /* a bit for each slot that holds a timer */
 };
 
+/* The time of the tick at which a timer for at_ns is due. */
+static inline uint64_t hc_wheel_round(uint64_t at_ns)
+{
+	return (at_ns + HC_WHEEL_TICK_NS - 1) / HC_WHEEL_TICK_NS * HC_WHEEL_TICK_NS;
+}
+
 void hc_wheel_init(struct hc_wheel *w, uint64_t now_ns);
 
 /* Sets or moves t. A time that is past already is due at the next advance. */

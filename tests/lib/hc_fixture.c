@@ -129,7 +129,7 @@ void hc_world_init(struct hc_world *w, const char *ca_file)
 	memset(w, 0, sizeof(*w));
 	signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(loop_new(&w->loop), 0);
-	assert_int_equal(hc_new(&env, 16, &w->hc), 0);
+	assert_int_equal(hc_new(&env, &(struct hc_conf){.budget = 16}, &w->hc), 0);
 	assert_int_equal(hc_icmp_new(w->loop, &w->icmp), 0);
 	assert_int_equal(hc_socks_new(w->loop, 16, &w->socks), 0);
 	w->http = w->https = (struct hc_http){.socks = w->socks};

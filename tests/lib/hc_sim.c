@@ -125,7 +125,8 @@ void sim_new(unsigned int budget)
 	sim.now_ns = 1000 * SIM_MS;
 	sim.wake_ns = UINT64_MAX;
 	sim.random = 42;
-	assert_int_equal(hc_new(&env, budget, &sim.hc), 0);
+	assert_int_equal(
+		hc_new(&env, &(struct hc_conf){.budget = budget, .start_rate = 10000}, &sim.hc), 0);
 	hc_register(sim.hc, MSG_HC_TCP, &fake_fd_kind, NULL);
 	hc_register(sim.hc, MSG_HC_ICMP, &fake_free_kind, NULL);
 }
