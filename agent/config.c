@@ -71,6 +71,10 @@ static const struct config_key config_keys[] = {
 	{"api", "socket", KIND_PATH, AT(api_socket)},
 	{"api", "group", KIND_TEXT, AT(api_group)},
 	{"health", "ca", KIND_PATH, AT(hc_ca)},
+	{"health", "shards", KIND_U32, AT(hc_shards), 0, 64},
+	{"health", "max-fds", KIND_U32, AT(hc_max_fds), 0, 1 << 20},
+	{"health", "start-rate", KIND_U32, AT(hc_start_rate), 0, 10000000},
+	{"health", "host-rate", KIND_U32, AT(hc_host_rate), 0, 10000000},
 	{"health", "results-dir", KIND_PATH, AT(results_dir)},
 };
 
@@ -108,6 +112,8 @@ void config_init(struct config *c)
 		.hold_down_ms = 5000,
 		.echo = 1,
 		.check_interval_s = 600,
+		.hc_start_rate = 20000,
+		.hc_host_rate = 1000,
 		.nlbd_socket = "/var/run/frr/nlbd-agent.sock",
 		.api_socket = "/run/nlb/agent.sock",
 	};

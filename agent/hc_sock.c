@@ -199,7 +199,7 @@ int hc_sock_open(struct hc_socks *ss, struct hc_probe *p,
 		 void (*ready)(struct hc_probe *p, uint32_t events), struct hc_sock **ret)
 {
 	bool own = wants_options(p);
-	struct hc_sock *s;
+	struct hc_sock *s = NULL;
 	int r;
 
 	r = sock_get(ss, !addr_is_v4(p->to), own, &s);

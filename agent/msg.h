@@ -58,6 +58,7 @@ enum msg_type {
 	/* health -> parent */
 	MSG_HC_RESULT = 96, /* n * struct msg_hc_result, n from the frame's length */
 	MSG_HC_STATS,	    /* struct msg_hc_stats; once a second */
+	MSG_HC_SHARD,	    /* within the health child: struct hc_shard_stats */
 };
 
 struct msg_batch {

@@ -28,6 +28,7 @@ struct parent {
 	const struct config *cfg;
 	struct loop *loop;
 	struct core *core;
+	struct msg_hc_stats hc_stats; /* as the health child last sent them */
 	struct ipc *maps, *health;
 	struct scheduler *sched;
 	struct feed *feed; /* NULL: the configuration names no socket */
