@@ -226,6 +226,7 @@ const struct hc_stats *hc_get_stats(struct hc *hc)
 {
 	hc->stats.conditions = hc->conds.n;
 	hc->stats.hosts = hc->hosts.tab.n;
+	hc->stats.checks = hc->checks.n;
 	return &hc->stats;
 }
 

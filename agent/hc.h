@@ -40,6 +40,7 @@ struct hc_env {
 struct hc_stats {
 	size_t conditions;
 	size_t hosts;	    /* distinct targets */
+	size_t checks;	    /* distinct but for the target */
 	size_t flying;	    /* probes under way */
 	size_t waiting;	    /* due, not started yet */
 	unsigned int n_fds; /* descriptors that the flying ones hold */

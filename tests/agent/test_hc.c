@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -323,6 +324,33 @@ static void test_unknown_type(void **state _unused_)
 	assert_int_equal(hc_get_stats(sim.hc)->conditions, 0);
 }
 
+/* Conditions of equal checks keep one, whatever their targets; also while they change. */
+static void test_equal_checks_are_kept_once(void **state _unused_)
+{
+	struct hc_fixture f = {.type = MSG_HC_TCP};
+	char target[32];
+
+	f.target = target;
+	for (f.id = 1; f.id <= 100; f.id++) {
+		snprintf(target, sizeof(target), "127.0.0.%u", (unsigned int)f.id / 2 + 1);
+		f.port = f.id % 2 ? 80 : 81;
+		sim_set(&f);
+	}
+	assert_int_equal(hc_get_stats(sim.hc)->checks, 2);
+	assert_int_equal(hc_get_stats(sim.hc)->hosts, 51);
+	for (f.id = 1; f.id <= 100; f.id++) {
+		snprintf(target, sizeof(target), "127.0.0.%u", (unsigned int)f.id / 2 + 1);
+		f.port = 82;
+		sim_set(&f);
+	}
+	assert_int_equal(hc_get_stats(sim.hc)->checks, 1);
+	for (f.id = 1; f.id <= 100; f.id++)
+		hc_del(sim.hc, f.id);
+	assert_int_equal(hc_get_stats(sim.hc)->checks, 0);
+	assert_int_equal(hc_get_stats(sim.hc)->hosts, 0);
+	assert_int_equal(hc_get_stats(sim.hc)->conditions, 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -339,6 +367,7 @@ int main(void)
 		T(test_change_in_flight),
 		T(test_delete_in_flight_and_in_queue),
 		T(test_what_a_kind_keeps),
+		T(test_equal_checks_are_kept_once),
 		T(test_unknown_type),
 	};
 

@@ -27,13 +27,22 @@ struct child {
 	struct ipc *ch;
 	unsigned int n;
 	struct msg_hc_result got[16];
+	struct msg_hc_stats stats; /* the last ones */
 	bool closed;
 };
+
+/* All tests are run with each of these. */
+static uint32_t n_shards;
 
 static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len)
 {
 	struct child *c = ipc_user(ch);
 
+	if (type == MSG_HC_STATS) {
+		assert_int_equal(len, sizeof(c->stats));
+		memcpy(&c->stats, data, len);
+		return;
+	}
 	assert_int_equal(type, MSG_HC_RESULT);
 	assert_int_equal(len % sizeof(struct msg_hc_result), 0);
 	for (size_t i = 0; i < len / sizeof(struct msg_hc_result); i++)
@@ -54,7 +63,7 @@ static const struct ipc_ops ops = {.frame = on_frame, .closed = on_closed};
 
 static void child_start(struct child *c, const char *ca)
 {
-	struct config cfg = {0};
+	struct config cfg = {.hc_shards = n_shards, .hc_max_fds = 1000};
 	int fds[2];
 
 	memset(c, 0, sizeof(*c));
@@ -242,6 +251,40 @@ static void test_no_ca_no_start(void **state _unused_)
 	assert_int_equal(child_end(&c), 1);
 }
 
+/* Conditions are dealt out by their targets, and their figures are one sum. */
+static void test_figures(void **state _unused_)
+{
+	struct hc_server *s = hc_server_start(&(struct hc_server_spec){.mode = HC_SERVER_HANG});
+	struct hc_fixture f = {.type = MSG_HC_TCP, .port = hc_server_port(s), .interval_ms = 60000};
+	uint64_t deadline = util_now_ns() + 10000000000ull;
+	char target[32];
+	struct child c;
+
+	child_start(&c, "");
+	f.target = target;
+	for (f.id = 1; f.id <= 16; f.id++) {
+		snprintf(target, sizeof(target), "127.0.0.%u", (unsigned int)f.id);
+		child_set(&c, &f);
+	}
+	child_wait(&c, 16);
+	while (c.stats.conditions != 16 || c.stats.ended[MSG_HC_REFUSED] != 15) {
+		assert_true(util_now_ns() < deadline);
+		assert_int_equal(loop_once(c.loop, 100), 0);
+	}
+	assert_int_equal(c.stats.shards, n_shards);
+	/* The server is at the first address only. */
+	assert_int_equal(c.stats.ended[MSG_HC_OK], 1);
+	assert_int_equal(c.stats.hosts, 16);
+	assert_int_equal(c.stats.started, 16);
+	assert_int_equal(c.stats.flying, 0);
+	assert_in_range(c.stats.budget, 1000 - n_shards, 1000);
+	assert_in_range(c.stats.fds, 1, 16);
+	assert_true(c.stats.late_p50_us <= c.stats.late_p99_us);
+	assert_true(c.stats.late_p99_us <= c.stats.late_max_us);
+	assert_int_equal(child_end(&c), 0);
+	hc_server_stop(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,7 +294,13 @@ int main(void)
 		cmocka_unit_test(test_condition_out_of_bounds),
 		cmocka_unit_test(test_frames_out_of_step_end_it),
 		cmocka_unit_test(test_no_ca_no_start),
+		cmocka_unit_test(test_figures),
 	};
 
-	return cmocka_run_group_tests_name("hc_main", tests, NULL, NULL);
+	int r;
+
+	n_shards = 1;
+	r = cmocka_run_group_tests_name("hc_main", tests, NULL, NULL);
+	n_shards = 3;
+	return r + cmocka_run_group_tests_name("hc_main, 3 shards", tests, NULL, NULL);
 }

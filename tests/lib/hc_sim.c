@@ -114,6 +114,11 @@ static const struct hc_kind fake_free_kind = {
 
 void sim_new(unsigned int budget)
 {
+	sim_new_conf(&(struct hc_conf){.budget = budget, .start_rate = 10000});
+}
+
+void sim_new_conf(const struct hc_conf *conf)
+{
 	static const struct hc_env env = {
 		.now_ns = sim_now,
 		.random = sim_random,
@@ -125,8 +130,7 @@ void sim_new(unsigned int budget)
 	sim.now_ns = 1000 * SIM_MS;
 	sim.wake_ns = UINT64_MAX;
 	sim.random = 42;
-	assert_int_equal(
-		hc_new(&env, &(struct hc_conf){.budget = budget, .start_rate = 10000}, &sim.hc), 0);
+	assert_int_equal(hc_new(&env, conf, &sim.hc), 0);
 	hc_register(sim.hc, MSG_HC_TCP, &fake_fd_kind, NULL);
 	hc_register(sim.hc, MSG_HC_ICMP, &fake_free_kind, NULL);
 }

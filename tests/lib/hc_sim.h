@@ -57,6 +57,9 @@ extern struct sim sim;
 
 void sim_new(unsigned int budget);
 
+/* With other settings than 10,000 first probes a second and no cap for a host. */
+void sim_new_conf(const struct hc_conf *conf);
+
 /* Fails the test when a probe was not stopped exactly once, or something kept not forgotten. */
 void sim_free(void);
 
