@@ -305,7 +305,7 @@ static int edit_group(struct api_changes *cs, const struct api_change_group *g)
 			return refuse(cs, g, &cs->list[i], status, &err);
 		cs->n_changed += is_changed;
 	}
-	return model_port_check(p, &err.j) < 0 ? refuse(cs, g, NULL, 400, &err) : 0;
+	return model_port_check(edit, p, &err.j) < 0 ? refuse(cs, g, NULL, 400, &err) : 0;
 }
 
 int api_changes_check(struct api_changes *cs)

@@ -14,30 +14,41 @@
 #define FRAME_KEY offsetof(struct msg_hc_cond, target)
 
 /* The frame without its id, in new memory; its length, or 0. */
-static size_t cond_frame(const struct model_port *p, const struct model_check *k,
-			 const struct addr *target, struct msg_hc_cond **ret)
+static size_t cond_frame(const struct core_backend *be, const struct model_check *k,
+			 struct msg_hc_cond **ret)
 {
-	const char *strings[] = {k->method, k->path, k->host, k->body, k->sni, "", ""};
+	const struct core_port *p = be->port;
+	const struct model_health *h = &p->conf->health;
+	const char *strings[] = {k->method, k->path,   k->host,	  k->body,
+				 k->sni,    k->device, k->payload};
 	uint16_t lens[ARRAY_SIZE(strings)];
 	size_t len = sizeof(struct msg_hc_cond);
 	struct msg_hc_cond *msg;
 	char *at;
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
-		lens[i] = (uint16_t)strlen(strings[i]);
+		lens[i] = strings[i] == k->body	     ? k->body_len
+			  : strings[i] == k->payload ? k->payload_len
+						     : (uint16_t)strlen(strings[i]);
 		len += lens[i] + 1u;
 	}
 	msg = calloc(1, len);
 	if (!msg)
 		return 0;
-	msg->target = *target;
+	msg->target = be->conf.addr;
+	if (h->tunnel)
+		msg->dest = p->vip->conf.addr;
+	msg->source = k->source;
 	msg->port = k->port;
 	msg->type = (uint8_t)k->type;
-	msg->flags = k->verify ? MSG_HC_F_VERIFY : 0;
-	msg->interval_ms = p->health.interval_ms;
-	msg->timeout_ms = p->health.timeout_ms;
-	msg->rise = p->health.rise;
-	msg->fall = p->health.fall;
+	msg->flags = k->flags;
+	msg->dscp = k->dscp;
+	msg->body_max = k->max_body;
+	msg->start = (uint8_t)h->start;
+	msg->interval_ms = h->interval_ms;
+	msg->timeout_ms = h->timeout_ms;
+	msg->rise = h->rise;
+	msg->fall = h->fall;
 	msg->n_status = k->n_status;
 	memcpy(msg->status, k->status, k->n_status * sizeof(k->status[0]));
 	msg->method_len = lens[0];
@@ -45,6 +56,8 @@ static size_t cond_frame(const struct model_port *p, const struct model_check *k
 	msg->host_len = lens[2];
 	msg->body_len = lens[3];
 	msg->sni_len = lens[4];
+	msg->device_len = lens[5];
+	msg->payload_len = lens[6];
 	at = (char *)(msg + 1);
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
 		memcpy(at, strings[i], lens[i] + 1u);
@@ -104,11 +117,11 @@ fail:
 	return -ENOMEM;
 }
 
-int core_cond_get(struct core *c, const struct model_port *p, const struct model_check *k,
-		  const struct addr *target, struct core_backend *be, struct core_use *use)
+int core_cond_get(struct core *c, const struct model_check *k, struct core_backend *be,
+		  struct core_use *use)
 {
 	struct msg_hc_cond *msg = NULL;
-	size_t len = cond_frame(p, k, target, &msg);
+	size_t len = cond_frame(be, k, &msg);
 	struct core_cond *cond;
 	int r;
 
@@ -151,20 +164,16 @@ void core_use_put(struct core *c, struct core_use *use)
 bool core_backend_judge(struct core_backend *be)
 {
 	const struct model_health *h = &be->port->conf->health;
-	size_t up = 0, down = 0;
+	size_t up = 0, down = 0, need = model_health_need(h);
 	uint8_t state;
 
 	for (size_t i = 0; i < h->n_checks; i++) {
 		up += be->uses[i].cond->state == MSG_HC_UP;
 		down += be->uses[i].cond->state == MSG_HC_DOWN;
 	}
-	if (h->policy == MODEL_POLICY_ANY && up)
+	if (up >= need)
 		state = MSG_HC_UP;
-	else if (h->policy == MODEL_POLICY_ALL && down)
-		state = MSG_HC_DOWN;
-	else if (up == h->n_checks)
-		state = MSG_HC_UP;
-	else if (down == h->n_checks)
+	else if (h->n_checks - down < need)
 		state = MSG_HC_DOWN;
 	else
 		state = MSG_HC_UNKNOWN;

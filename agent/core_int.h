@@ -257,8 +257,8 @@ size_t core_targets_count(const struct core *c); /* different addresses of backe
 bool core_target_known(const struct core *c, const struct addr *a);
 
 /* core_cond.c */
-int core_cond_get(struct core *c, const struct model_port *p, const struct model_check *k,
-		  const struct addr *target, struct core_backend *be, struct core_use *use);
+int core_cond_get(struct core *c, const struct model_check *k, struct core_backend *be,
+		  struct core_use *use);
 void core_use_put(struct core *c, struct core_use *use);
 bool core_backend_judge(struct core_backend *be); /* true when its health changed */
 void core_backend_reason(const struct core_backend *be, char *buf, size_t len);

@@ -174,7 +174,7 @@ static int backend_init(struct core_port *p, struct core_backend *be,
 	if (!be->uses)
 		return -ENOMEM;
 	for (size_t i = 0; i < h->n_checks; i++) {
-		r = core_cond_get(v->core, p->conf, &h->checks[i], &conf->addr, be, &be->uses[i]);
+		r = core_cond_get(v->core, &h->checks[i], be, &be->uses[i]);
 		if (r < 0)
 			return r;
 	}

@@ -23,7 +23,7 @@ const char *hc_reason_format(char *buf, size_t len, uint8_t reason, uint32_t det
 /* "unknown", "up", "down" for an enum msg_hc_state. */
 const char *hc_state_str(uint8_t state);
 
-/* "icmp", "tcp", "http", "https" for an enum msg_hc_type. */
+/* "icmp", "tcp", "http", "https", "udp", "grpc" for an enum msg_hc_type. */
 const char *hc_type_str(uint8_t type);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * The wanted state as a data structure: life cycle, lookup, comparison and the
  * names of its enums. Parsing is in model_parse.c (documents, VIPs), model_port.c
- * (services, backends) and model_health.c (checks), writing in model_write.c.
+ * (services, backends), model_health.c and model_check.c (checks, all about them), writing
+ * in model_write.c.
  */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -48,23 +49,6 @@ int model_admin_parse(const char *text, enum model_admin *ret)
 	return -EINVAL;
 }
 
-const char *model_policy_str(enum model_policy policy)
-{
-	return policy == MODEL_POLICY_ANY ? "any" : "all";
-}
-
-const char *model_check_str(enum msg_hc_type type)
-{
-	static const char *const names[] = {
-		[MSG_HC_ICMP] = "icmp",
-		[MSG_HC_TCP] = "tcp",
-		[MSG_HC_HTTP] = "http",
-		[MSG_HC_HTTPS] = "https",
-	};
-
-	return names[type];
-}
-
 const char *model_affinity_str(bool affinity)
 {
 	return affinity ? "source" : "none";
@@ -86,24 +70,6 @@ const char *model_quic_id_str(const struct model_backend *b, uint8_t len,
 	for (size_t i = 0; i < len; i++)
 		snprintf(buf + 2 * i, 3, "%02x", b->quic_id[i]);
 	return buf;
-}
-
-static void model_check_done(struct model_check *c)
-{
-	free(c->method);
-	free(c->path);
-	free(c->host);
-	free(c->body);
-	free(c->sni);
-}
-
-void model_health_done(struct model_health *h)
-{
-	for (size_t i = 0; i < h->n_checks; i++)
-		model_check_done(&h->checks[i]);
-	free(h->checks);
-	h->checks = NULL;
-	h->n_checks = 0;
 }
 
 void model_port_done(struct model_port *p)
@@ -154,43 +120,6 @@ const struct model_vip *model_find(const struct model *m, const struct addr *a)
 
 /* ---- comparison ---- */
 
-int model_check_cmp(const void *va, const void *vb)
-{
-	const struct model_check *a = va, *b = vb;
-	int cmp;
-
-	if (a->type != b->type)
-		return a->type < b->type ? -1 : 1;
-	if (a->port != b->port)
-		return a->port < b->port ? -1 : 1;
-	if (a->verify != b->verify)
-		return a->verify ? 1 : -1;
-	if (a->n_status != b->n_status)
-		return a->n_status < b->n_status ? -1 : 1;
-	cmp = memcmp(a->status, b->status, a->n_status * sizeof(a->status[0]));
-	if (cmp == 0)
-		cmp = strcmp(a->method, b->method);
-	if (cmp == 0)
-		cmp = strcmp(a->path, b->path);
-	if (cmp == 0)
-		cmp = strcmp(a->host, b->host);
-	if (cmp == 0)
-		cmp = strcmp(a->body, b->body);
-	return cmp ? cmp : strcmp(a->sni, b->sni);
-}
-
-bool model_health_equal(const struct model_health *a, const struct model_health *b)
-{
-	if (a->policy != b->policy || a->interval_ms != b->interval_ms ||
-	    a->timeout_ms != b->timeout_ms || a->rise != b->rise || a->fall != b->fall ||
-	    a->n_checks != b->n_checks)
-		return false;
-	for (size_t i = 0; i < a->n_checks; i++)
-		if (model_check_cmp(&a->checks[i], &b->checks[i]) != 0)
-			return false;
-	return true;
-}
-
 bool model_backend_equal(const struct model_backend *a, const struct model_backend *b)
 {
 	return addr_cmp(&a->addr, &b->addr) == 0 && a->weight == b->weight &&
@@ -222,34 +151,16 @@ bool model_vip_equal(const struct model_vip *a, const struct model_vip *b)
 
 /* ---- copies ---- */
 
-static int model_check_copy(const struct model_check *c, struct model_check *ret)
-{
-	*ret = *c;
-	ret->method = strdup(c->method);
-	ret->path = strdup(c->path);
-	ret->host = strdup(c->host);
-	ret->body = strdup(c->body);
-	ret->sni = strdup(c->sni);
-	return ret->method && ret->path && ret->host && ret->body && ret->sni ? 0 : -ENOMEM;
-}
-
 int model_port_copy(const struct model_port *p, struct model_port *ret)
 {
 	*ret = *p;
+	ret->health = (struct model_health){};
 	ret->backends = calloc(MAX2(p->n_backends, (size_t)1), sizeof(*ret->backends));
-	ret->health.checks =
-		calloc(MAX2(p->health.n_checks, (size_t)1), sizeof(struct model_check));
-	ret->health.n_checks = 0;
-	if (!ret->backends || !ret->health.checks)
+	if (!ret->backends)
 		return -ENOMEM;
 	if (p->n_backends)
 		memcpy(ret->backends, p->backends, p->n_backends * sizeof(*ret->backends));
-	for (size_t i = 0; i < p->health.n_checks; i++) {
-		ret->health.n_checks++;
-		if (model_check_copy(&p->health.checks[i], &ret->health.checks[i]) < 0)
-			return -ENOMEM;
-	}
-	return 0;
+	return model_health_copy(&p->health, &ret->health);
 }
 
 int model_vip_copy(const struct model_vip *v, struct model_vip *ret)

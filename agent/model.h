@@ -41,20 +41,32 @@ enum model_admin {
 enum model_policy {
 	MODEL_POLICY_ALL, /* every check must be up */
 	MODEL_POLICY_ANY, /* one that is up is enough */
+	MODEL_POLICY_AT_LEAST,
 };
 
+/* What its type does not use is 0 or "". */
 struct model_check {
 	enum msg_hc_type type;
-	uint16_t port; /* the service's own unless given (all ports: must be); 0 for ICMP */
-	bool verify;
+	uint16_t port;	    /* the service's own unless given (all ports: must be); 0 for ICMP */
+	uint8_t flags;	    /* enum msg_hc_flag */
+	uint8_t dscp;	    /* 0 ... 63 */
+	uint32_t max_body;  /* bytes that are searched for body; 0: there is no body */
+	struct addr source; /* unspecified: the kernel's choice */
 	uint8_t n_status;
 	struct msg_status_range status[MSG_HC_STATUS_RANGES];
-	/* Never NULL; "" where not given. */
-	char *method, *path, *host, *body, *sni;
+	uint16_t body_len, payload_len;
+	/*
+	 * Never NULL. path is gRPC's service, body UDP's expected answer. body and payload
+	 * are bytes, with a NUL behind them.
+	 */
+	char *method, *path, *host, *body, *sni, *device, *payload;
 };
 
 struct model_health {
 	enum model_policy policy;
+	uint8_t at_least;	 /* MODEL_POLICY_AT_LEAST: 1 ... n_checks; else 0 */
+	bool tunnel;		 /* probes go to the VIP, wrapped for the backend */
+	enum msg_hc_state start; /* what a backend is before its first results */
 	uint32_t interval_ms;
 	uint32_t timeout_ms;
 	uint16_t rise;
@@ -165,13 +177,17 @@ int model_limit_prefixes(struct model *m, const struct model *have,
 void model_write(const struct model *m, struct jput b);
 
 /*
- * "tcp", "udp"; "up", "drain", "down"; "all", "any"; "icmp", "tcp", "http", "https";
- * "source", "none"; "pass", "drop".
+ * "tcp", "udp"; "up", "drain", "down"; "all", "any", "at_least"; "icmp", "tcp", "http",
+ * "https", "udp", "grpc"; "source", "none"; "pass", "drop".
  */
 const char *model_protocol_str(uint8_t protocol);
 const char *model_admin_str(enum model_admin admin);
 const char *model_policy_str(enum model_policy policy);
 const char *model_check_str(enum msg_hc_type type);
+
+/* As many checks must be up for a backend to be up. */
+size_t model_health_need(const struct model_health *h);
+
 const char *model_affinity_str(bool affinity);
 const char *model_unknown_str(bool pass);
 

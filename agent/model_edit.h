@@ -28,7 +28,7 @@ int model_quic_id_parse(const char *text, const struct model_port *p, struct mod
 /* May this be a backend of v? */
 int model_backend_check_addr(const struct model_vip *v, const struct addr *a, struct jerr *err);
 /* What has to hold for all backends together. */
-int model_port_check(const struct model_port *p, struct jerr *err);
+int model_port_check(const struct model_vip *v, const struct model_port *p, struct jerr *err);
 
 void model_port_done(struct model_port *p);
 

@@ -1,146 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Parsing of a port's "health" object: how often, how many in a row, and the
- * list of checks. Everything that ends up in a request line or a header is
- * checked here, so that the probes never have to.
+ * A port's "health" object: how often, how many in a row, how several checks make one
+ * verdict, and the list of checks (model_check.c has each). Everything that ends up in a
+ * request line or a header is checked here, so that the probes never have to.
  */
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "model_int.h"
 
-#define STRING_SHORT 255
+static const char *const policies[] = {
+	[MODEL_POLICY_ALL] = "all",
+	[MODEL_POLICY_ANY] = "any",
+	[MODEL_POLICY_AT_LEAST] = "at_least",
+};
 
-/* "200-299,304" -> ranges. */
-static int parse_status(const char *text, struct model_check *c, struct jerr *err)
+const char *model_policy_str(enum model_policy policy)
 {
-	const char *p = text;
+	return policies[policy];
+}
 
-	c->n_status = 0;
-	while (*p) {
-		struct msg_status_range range;
-		unsigned int from, to;
-		int used = 0;
+static const char *const starts[] = {
+	[MSG_HC_UNKNOWN] = "unknown",
+	[MSG_HC_UP] = "up",
+	[MSG_HC_DOWN] = "down",
+};
 
-		if (!isdigit((unsigned char)*p) || sscanf(p, "%3u%n", &from, &used) != 1)
-			break;
-		p += used;
-		to = from;
-		if (*p == '-') {
-			p++;
-			if (!isdigit((unsigned char)*p) || sscanf(p, "%3u%n", &to, &used) != 1)
-				break;
-			p += used;
-		}
-		if (from < 100 || to > 599 || from > to)
-			break;
-		if (c->n_status == MSG_HC_STATUS_RANGES)
-			return jget_fail_at(err, "status", "status holds more than %d ranges",
-					    MSG_HC_STATUS_RANGES);
-		range = (struct msg_status_range){.from = (uint16_t)from, .to = (uint16_t)to};
-		c->status[c->n_status++] = range;
-		if (*p == '\0')
-			return 0;
-		if (*p++ != ',')
-			break;
+size_t model_health_need(const struct model_health *h)
+{
+	switch (h->policy) {
+	case MODEL_POLICY_ANY:
+		return MIN2(h->n_checks, (size_t)1);
+	case MODEL_POLICY_AT_LEAST:
+		return h->at_least;
+	case MODEL_POLICY_ALL:
+		break;
 	}
-	return jget_fail_at(err, "status", "status must be codes or ranges like \"200-299,304\"");
-}
-
-static bool all_chars(const char *text, bool (*ok)(unsigned char c))
-{
-	for (; *text; text++)
-		if (!ok((unsigned char)*text))
-			return false;
-	return true;
-}
-
-/* What may stand in a request target without ending it (RFC 9112, section 3). */
-static bool is_target(unsigned char c)
-{
-	return c > 0x20 && c < 0x7f;
-}
-
-static bool is_host(unsigned char c)
-{
-	return isalnum(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
-}
-
-static bool is_name(unsigned char c)
-{
-	return isalnum(c) || c == '.' || c == '-' || c == '_';
-}
-
-static int check_strings(const char *method, const char *path, const char *host, const char *sni,
-			 struct jerr *err)
-{
-	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-		return jget_fail_at(err, "method", "method must be GET or HEAD");
-	if (path[0] != '/' || !all_chars(path, is_target))
-		return jget_fail_at(err, "path", "path must begin with / and hold no blanks");
-	if (!all_chars(host, is_host))
-		return jget_fail_at(err, "host",
-				    "host must be a name or an address, perhaps with :port");
-	if (!all_chars(sni, is_name))
-		return jget_fail_at(err, "sni", "sni must be a host name");
-	return 0;
-}
-
-static int check_parse(struct json_object *o, uint16_t port, struct model_check *c,
-		       struct jerr *err)
-{
-	static const char *const types[] = {"icmp", "tcp", "http", "https"};
-	static const char *const names[] = {"type",   "port", "method", "path", "host",
-					    "status", "body", "verify", "sni"};
-	const char *method = "GET", *path = "/", *host = "", *body = "", *sni = "";
-	const char *status = "200-299";
-	uint64_t check_port = port;
-	int type = -1, r;
-
-	if (!json_object_is_type(o, json_type_object))
-		return jget_fail(err, "a check must be an object");
-	c->verify = true;
-	r = jget_enum(o, "type", types, ARRAY_SIZE(types), &type, err);
-	if (r < 0 || type < 0)
-		return jget_fail_at(err, "type", "a check lacks type");
-	if (jget_known(o, names, ARRAY_SIZE(names), err) < 0)
-		return -EINVAL;
-	if (jget_u64(o, "port", 1, UINT16_MAX, &check_port, err) < 0 ||
-	    jget_str(o, "method", 16, &method, err) < 0 ||
-	    jget_str(o, "path", MODEL_STRING_MAX, &path, err) < 0 ||
-	    jget_str(o, "host", STRING_SHORT, &host, err) < 0 ||
-	    jget_str(o, "status", STRING_SHORT, &status, err) < 0 ||
-	    jget_str(o, "body", MODEL_STRING_MAX, &body, err) < 0 ||
-	    jget_bool(o, "verify", &c->verify, err) < 0 ||
-	    jget_str(o, "sni", STRING_SHORT, &sni, err) < 0)
-		return -EINVAL;
-	if (check_strings(method, path, host, sni, err) < 0 || parse_status(status, c, err) < 0)
-		return -EINVAL;
-	c->type = (enum msg_hc_type)type;
-	c->port = (uint16_t)check_port;
-	if (!c->port && c->type != MSG_HC_ICMP)
-		return jget_fail_at(err, "port",
-				    "a %s check of an all-ports service must name its port",
-				    types[type]);
-	/* What a type does not use is left at one value: equal probes are merged. */
-	if (c->type == MSG_HC_ICMP)
-		c->port = 0;
-	if (c->type == MSG_HC_ICMP || c->type == MSG_HC_TCP) {
-		method = path = host = body = "";
-		memset(c->status, 0, sizeof(c->status));
-		c->n_status = 0;
-	}
-	if (c->type != MSG_HC_HTTPS) {
-		sni = "";
-		c->verify = false;
-	}
-	c->method = strdup(method);
-	c->path = strdup(path);
-	c->host = strdup(host);
-	c->body = strdup(body);
-	c->sni = strdup(sni);
-	return c->method && c->path && c->host && c->body && c->sni ? 0 : -ENOMEM;
+	return h->n_checks;
 }
 
 static int checks_parse(struct json_object *arr, uint16_t port, struct model_health *h,
@@ -155,7 +50,7 @@ static int checks_parse(struct json_object *arr, uint16_t port, struct model_hea
 		int r;
 
 		h->n_checks = i + 1;
-		r = check_parse(json_object_array_get_idx(arr, i), port, &h->checks[i], err);
+		r = model_check_parse(json_object_array_get_idx(arr, i), port, &h->checks[i], err);
 		if (r < 0) {
 			jget_under(err, "checks", i);
 			return r;
@@ -169,35 +64,147 @@ static int checks_parse(struct json_object *arr, uint16_t port, struct model_hea
 	return 0;
 }
 
-int model_health_parse(struct json_object *o, uint16_t port, struct model_health *h,
-		       struct jerr *err)
+static int policy_parse(struct json_object *o, struct model_health *h, struct jerr *err)
 {
-	static const char *const policies[] = {"all", "any"};
-	static const char *const names[] = {"policy", "interval_ms", "timeout_ms",
-					    "rise",   "fall",	     "checks"};
+	int policy = MODEL_POLICY_ALL;
+	uint64_t at_least = 0;
+
+	if (jget_enum(o, "policy", policies, ARRAY_SIZE(policies), &policy, err) < 0 ||
+	    jget_u64(o, "at_least", 1, MODEL_CHECKS_MAX, &at_least, err) < 0)
+		return -EINVAL;
+	if (policy == MODEL_POLICY_AT_LEAST && !at_least)
+		return jget_fail_at(err, "at_least", "policy at_least needs at_least");
+	if (policy != MODEL_POLICY_AT_LEAST && at_least)
+		return jget_fail_at(err, "at_least", "at_least is for policy at_least");
+	h->policy = (enum model_policy)policy;
+	h->at_least = (uint8_t)at_least;
+	return 0;
+}
+
+static int timing_parse(struct json_object *o, struct model_health *h, struct jerr *err)
+{
 	uint64_t interval = MODEL_INTERVAL_DEFAULT, timeout = 0;
 	uint64_t rise = MODEL_RISE_DEFAULT, fall = MODEL_FALL_DEFAULT;
-	struct json_object *checks = NULL;
-	int policy = MODEL_POLICY_ALL;
 
 	if (o &&
-	    (jget_known(o, names, ARRAY_SIZE(names), err) < 0 ||
-	     jget_enum(o, "policy", policies, ARRAY_SIZE(policies), &policy, err) < 0 ||
-	     jget_u64(o, "interval_ms", MODEL_INTERVAL_MIN, MODEL_INTERVAL_MAX, &interval, err) <
+	    (jget_u64(o, "interval_ms", MODEL_INTERVAL_MIN, MODEL_INTERVAL_MAX, &interval, err) <
 		     0 ||
 	     jget_u64(o, "timeout_ms", MODEL_TIMEOUT_MIN, MODEL_INTERVAL_MAX, &timeout, err) < 0 ||
 	     jget_u64(o, "rise", 1, MODEL_COUNT_MAX, &rise, err) < 0 ||
-	     jget_u64(o, "fall", 1, MODEL_COUNT_MAX, &fall, err) < 0 ||
-	     jget_array(o, "checks", MODEL_CHECKS_MAX, &checks, err) < 0))
+	     jget_u64(o, "fall", 1, MODEL_COUNT_MAX, &fall, err) < 0))
 		return -EINVAL;
 	if (!timeout)
 		timeout = MIN2((uint64_t)MODEL_TIMEOUT_DEFAULT, interval);
 	if (timeout > interval)
 		return jget_fail_at(err, "timeout_ms", "timeout_ms must not be above interval_ms");
-	h->policy = (enum model_policy)policy;
 	h->interval_ms = (uint32_t)interval;
 	h->timeout_ms = (uint32_t)timeout;
 	h->rise = (uint16_t)rise;
 	h->fall = (uint16_t)fall;
-	return checks ? checks_parse(checks, port, h, err) : 0;
+	return 0;
+}
+
+int model_health_parse(struct json_object *o, uint16_t port, struct model_health *h,
+		       struct jerr *err)
+{
+	static const char *const names[] = {"policy", "at_least",    "start",
+					    "tunnel", "interval_ms", "timeout_ms",
+					    "rise",   "fall",	     "checks"};
+	struct json_object *checks = NULL;
+	int start = MSG_HC_UNKNOWN, r = 0;
+
+	if (timing_parse(o, h, err) < 0)
+		return -EINVAL;
+	if (!o)
+		return 0;
+	if (jget_known(o, names, ARRAY_SIZE(names), err) < 0 || policy_parse(o, h, err) < 0 ||
+	    jget_enum(o, "start", starts, ARRAY_SIZE(starts), &start, err) < 0 ||
+	    jget_bool(o, "tunnel", &h->tunnel, err) < 0 ||
+	    jget_array(o, "checks", MODEL_CHECKS_MAX, &checks, err) < 0)
+		return -EINVAL;
+	h->start = (enum msg_hc_state)start;
+	if (checks)
+		r = checks_parse(checks, port, h, err);
+	if (r == 0 && h->at_least > h->n_checks)
+		return jget_fail_at(err, "at_least", "at_least is %u, but there are %zu checks",
+				    h->at_least, h->n_checks);
+	return r;
+}
+
+int model_health_check_source(const struct model_vip *v, const struct model_port *p,
+			      struct jerr *err)
+{
+	const struct model_health *h = &p->health;
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < h->n_checks; i++) {
+		const struct addr *source = &h->checks[i].source;
+
+		if (addr_is_unspecified(source))
+			continue;
+		if (h->tunnel && addr_is_v4(source) != addr_is_v4(&v->addr))
+			return jget_fail_at(err, "source",
+					    "source and VIP must be of one family (tunnel)");
+		for (size_t j = 0; !h->tunnel && j < p->n_backends; j++)
+			if (addr_is_v4(source) != addr_is_v4(&p->backends[j].addr))
+				return jget_fail_at(err, "source",
+						    "source is of another family than backend %s",
+						    addr_str(&p->backends[j].addr, text));
+	}
+	return 0;
+}
+
+void model_health_done(struct model_health *h)
+{
+	for (size_t i = 0; i < h->n_checks; i++)
+		model_check_done(&h->checks[i]);
+	free(h->checks);
+	h->checks = NULL;
+	h->n_checks = 0;
+}
+
+int model_health_copy(const struct model_health *h, struct model_health *ret)
+{
+	*ret = *h;
+	ret->n_checks = 0;
+	ret->checks = calloc(MAX2(h->n_checks, (size_t)1), sizeof(*ret->checks));
+	if (!ret->checks)
+		return -ENOMEM;
+	for (size_t i = 0; i < h->n_checks; i++) {
+		ret->n_checks++;
+		if (model_check_copy(&h->checks[i], &ret->checks[i]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+bool model_health_equal(const struct model_health *a, const struct model_health *b)
+{
+	if (a->policy != b->policy || a->at_least != b->at_least || a->start != b->start ||
+	    a->tunnel != b->tunnel || a->interval_ms != b->interval_ms ||
+	    a->timeout_ms != b->timeout_ms || a->rise != b->rise || a->fall != b->fall ||
+	    a->n_checks != b->n_checks)
+		return false;
+	for (size_t i = 0; i < a->n_checks; i++)
+		if (model_check_cmp(&a->checks[i], &b->checks[i]) != 0)
+			return false;
+	return true;
+}
+
+void model_health_write(const struct model_health *h, struct jput b)
+{
+	struct jput checks;
+
+	jput_str(b, "policy", model_policy_str(h->policy));
+	if (h->policy == MODEL_POLICY_AT_LEAST)
+		jput_u64(b, "at_least", h->at_least);
+	jput_str(b, "start", starts[h->start]);
+	jput_bool(b, "tunnel", h->tunnel);
+	jput_u64(b, "interval_ms", h->interval_ms);
+	jput_u64(b, "timeout_ms", h->timeout_ms);
+	jput_u64(b, "rise", h->rise);
+	jput_u64(b, "fall", h->fall);
+	checks = jput_array(b, "checks");
+	for (size_t i = 0; i < h->n_checks; i++)
+		model_check_write(&h->checks[i], jput_object(checks, NULL));
 }

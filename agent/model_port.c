@@ -39,7 +39,7 @@ int model_port_cmp(const void *va, const void *vb)
 	return 0;
 }
 
-static int hex_digit(char c)
+int model_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -63,7 +63,7 @@ int model_quic_id_parse(const char *text, const struct model_port *p, struct mod
 		return jget_fail_at(err, "quic_id", "quic_id must be %u octets in hex",
 				    p->quic_len);
 	for (size_t i = 0; i < p->quic_len; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+		int high = model_hex_digit(text[2 * i]), low = model_hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return jget_fail_at(err, "quic_id", "quic_id must be %u octets in hex",
@@ -172,7 +172,7 @@ static int backends_parse(struct json_object *arr, const struct model_vip *v, st
 	return 0;
 }
 
-int model_port_check(const struct model_port *p, struct jerr *err)
+int model_port_check(const struct model_vip *v, const struct model_port *p, struct jerr *err)
 {
 	if (p->n_backends > MODEL_BACKENDS_MAX)
 		return jget_fail_at(err, "backends", "backends holds more than %u elements",
@@ -181,6 +181,8 @@ int model_port_check(const struct model_port *p, struct jerr *err)
 		return jget_fail_at(err, "maglev_size",
 				    "maglev_size %u must be above the number of backends, %zu",
 				    p->ring_size, p->n_backends);
+	if (model_health_check_source(v, p, err) < 0)
+		return -EINVAL;
 	return quic_ids_check(p, err);
 }
 
@@ -229,14 +231,14 @@ static int port_body_parse(struct json_object *o, const struct model_vip *v, str
 				    (uint32_t)ring);
 	p->ring_size = (uint32_t)ring;
 	r = backends_parse(backends, v, p, err);
-	if (r == 0)
-		r = model_port_check(p, err);
 	if (r < 0)
 		return r;
 	r = model_health_parse(health, p->port, &p->health, err);
-	if (r < 0)
+	if (r < 0) {
 		jget_under_object(err, "health");
-	return r;
+		return r;
+	}
+	return model_port_check(v, p, err);
 }
 
 int model_port_parse(struct json_object *o, const struct model_vip *v, struct model_port *p,

@@ -4,52 +4,7 @@
  * Written in canonical form (sorted, every field), so that equal models are
  * equal files.
  */
-#include <stdio.h>
-
 #include "model_int.h"
-
-static void write_status(const struct model_check *c, struct jput b)
-{
-	char text[MSG_HC_STATUS_RANGES * sizeof("65535-65535,")] = "";
-	size_t len = 0;
-
-	for (uint8_t i = 0; i < c->n_status; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u-%u", i ? "," : "",
-					c->status[i].from, c->status[i].to);
-	jput_str(b, "status", text);
-}
-
-static void write_check(const struct model_check *c, struct jput b)
-{
-	jput_str(b, "type", model_check_str(c->type));
-	if (c->type != MSG_HC_ICMP)
-		jput_u64(b, "port", c->port);
-	if (c->type == MSG_HC_HTTP || c->type == MSG_HC_HTTPS) {
-		jput_str(b, "method", c->method);
-		jput_str(b, "path", c->path);
-		jput_str(b, "host", c->host);
-		write_status(c, b);
-		jput_str(b, "body", c->body);
-	}
-	if (c->type == MSG_HC_HTTPS) {
-		jput_bool(b, "verify", c->verify);
-		jput_str(b, "sni", c->sni);
-	}
-}
-
-static void write_health(const struct model_health *h, struct jput b)
-{
-	struct jput checks;
-
-	jput_str(b, "policy", model_policy_str(h->policy));
-	jput_u64(b, "interval_ms", h->interval_ms);
-	jput_u64(b, "timeout_ms", h->timeout_ms);
-	jput_u64(b, "rise", h->rise);
-	jput_u64(b, "fall", h->fall);
-	checks = jput_array(b, "checks");
-	for (size_t i = 0; i < h->n_checks; i++)
-		write_check(&h->checks[i], jput_object(checks, NULL));
-}
 
 void model_backend_write(const struct model_backend *be, uint8_t quic_len, struct jput b)
 {
@@ -81,7 +36,7 @@ void model_port_write(const struct model_port *p, const struct model_backend *ba
 	all = jput_array(b, "backends");
 	for (size_t i = 0; i < p->n_backends; i++)
 		model_backend_write(&backends[i], p->quic_len, jput_object(all, NULL));
-	write_health(&p->health, jput_object(b, "health"));
+	model_health_write(&p->health, jput_object(b, "health"));
 }
 
 void model_vip_write_own(const struct model_vip *v, struct jput b)

@@ -347,7 +347,7 @@ enum msg_hc_flag {
  */
 struct msg_hc_cond {
 	uint64_t id;	 /* the parent's; never used again for another condition */
-	uint8_t initial; /* enum msg_hc_state: UNKNOWN, or a restored verdict */
+	uint8_t initial; /* enum msg_hc_state: UNKNOWN, a restored verdict, or .start */
 	uint8_t zero[3];
 	uint32_t mark; /* through the tunnel: SO_MARK that names the target; 0: not */
 	/* From here to the end of the strings: what makes it the same condition. */
@@ -366,7 +366,8 @@ struct msg_hc_cond {
 	uint8_t flags; /* enum msg_hc_flag */
 	uint8_t dscp;  /* 0 to 63 */
 	uint8_t n_status;
-	uint8_t zero2[2];
+	uint8_t start; /* enum msg_hc_state: what it is without a verdict; see .initial */
+	uint8_t zero2;
 	struct msg_status_range status[MSG_HC_STATUS_RANGES];
 	uint16_t method_len; /* lengths without the NUL */
 	uint16_t path_len;

@@ -29,7 +29,7 @@ static void check_port(const struct model_port *p)
 	must(p->ring_size > p->n_backends && p->ring_size <= MODEL_RING_MAX);
 	must(p->n_backends <= MODEL_BACKENDS_MAX && p->health.n_checks <= MODEL_CHECKS_MAX);
 	must(p->health.timeout_ms && p->health.timeout_ms <= p->health.interval_ms);
-	must(p->health.rise && p->health.fall);
+	must(p->health.rise && p->health.fall && p->health.at_least <= p->health.n_checks);
 	must(!p->quic_len || (p->protocol == IPPROTO_UDP && p->quic_len <= NLB_QUIC_ID_MAX));
 	must(p->quic_config <= 6);
 	for (size_t i = 0; i < p->n_backends; i++) {
@@ -41,7 +41,10 @@ static void check_port(const struct model_port *p)
 	for (size_t i = 0; i < p->health.n_checks; i++) {
 		const struct model_check *c = &p->health.checks[i];
 
-		must(c->method && c->path && c->host && c->body && c->sni);
+		must(c->method && c->path && c->host && c->body && c->sni && c->device);
+		must(c->payload && c->payload_len <= MODEL_STRING_MAX && c->dscp < 64);
+		must(!c->body[c->body_len] && !c->payload[c->payload_len]);
+		must(strlen(c->device) < MSG_IFNAME_LEN && !strpbrk(c->device, "\r\n /"));
 		must(!strpbrk(c->method, "\r\n ") && !strpbrk(c->path, "\r\n "));
 		must(!strpbrk(c->host, "\r\n ") && !strpbrk(c->sni, "\r\n "));
 		must(c->n_status <= MSG_HC_STATUS_RANGES);
