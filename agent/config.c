@@ -26,6 +26,7 @@ enum config_kind {
 	KIND_SOURCE6,
 	KIND_INTERFACE,
 	KIND_MODE,
+	KIND_MASS_POLICY,
 	KIND_LOG_LEVEL,
 	KIND_URL,
 };
@@ -76,6 +77,10 @@ static const struct config_key config_keys[] = {
 	{"health", "start-rate", KIND_U32, AT(hc_start_rate), 0, 10000000},
 	{"health", "host-rate", KIND_U32, AT(hc_host_rate), 0, 10000000},
 	{"health", "results-dir", KIND_PATH, AT(results_dir)},
+	{"health", "mass-failure-percent", KIND_U32, AT(mass_percent), 1, 100},
+	{"health", "mass-failure-min", KIND_U32, AT(mass_min), 1, UINT32_MAX},
+	{"health", "mass-failure-max", KIND_U32, AT(mass_max_s), 0, 86400},
+	{"health", "mass-failure-policy", KIND_MASS_POLICY, AT(mass_policy)},
 };
 
 struct config_reader {
@@ -116,6 +121,9 @@ void config_init(struct config *c)
 		.hc_host_rate = 1000,
 		.nlbd_socket = "/var/run/frr/nlbd-agent.sock",
 		.api_socket = "/run/nlb/agent.sock",
+		.mass_percent = 50,
+		.mass_min = 10,
+		.mass_policy = CONFIG_MASS_HOLD,
 	};
 	if (gethostname(c->node_name, sizeof(c->node_name)) < 0)
 		c->node_name[0] = '\0';
@@ -235,6 +243,23 @@ static int set_mode(struct config_reader *rd, const char *value)
 	return complain(rd, rd->line, "mode must be auto, native or generic");
 }
 
+static int set_mass_policy(struct config_reader *rd, const char *value)
+{
+	static const char *const names[] = {
+		[CONFIG_MASS_HOLD] = "hold",
+		[CONFIG_MASS_WITHDRAW] = "withdraw",
+		[CONFIG_MASS_IGNORE] = "ignore",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			rd->cfg.mass_policy = (enum config_mass_policy)i;
+			return 1;
+		}
+	}
+	return complain(rd, rd->line, "mass-failure-policy must be hold, withdraw or ignore");
+}
+
 static int set_url(struct config_reader *rd, const struct config_key *k, const char *value)
 {
 	static const char *const schemes[] = {"file:/", "unix:/", "http://", "https://"};
@@ -272,6 +297,8 @@ static int set_key(struct config_reader *rd, const struct config_key *k, const c
 		return set_interface(rd, value);
 	case KIND_MODE:
 		return set_mode(rd, value);
+	case KIND_MASS_POLICY:
+		return set_mass_policy(rd, value);
 	case KIND_LOG_LEVEL:
 		if (log_level_parse(value) < 0)
 			return complain(rd, rd->line,

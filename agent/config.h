@@ -24,6 +24,13 @@ enum config_xdp_mode {
 	CONFIG_XDP_GENERIC,
 };
 
+/* When too many backends fail at once (core_mass.c). */
+enum config_mass_policy {
+	CONFIG_MASS_HOLD,     /* the verdicts are held */
+	CONFIG_MASS_WITHDRAW, /* ... and nlbd is told that the data plane is down */
+	CONFIG_MASS_IGNORE,   /* nothing but the alarm */
+};
+
 struct config {
 	/* [node] */
 	char node_name[64];		 /* name; default: the host's */
@@ -76,7 +83,11 @@ struct config {
 	uint32_t hc_max_fds;	     /* max-fds; 0: what the system allows */
 	uint32_t hc_start_rate; /* start-rate: first probes a second; default 20000, 0: at once */
 	uint32_t hc_host_rate;	/* host-rate: probes a second and target; default 1000, 0: any */
-	char results_dir[CONFIG_PATH_LEN]; /* results-dir: health from outside; "" = none */
+	char results_dir[CONFIG_PATH_LEN];   /* results-dir: health from outside; "" = none */
+	uint32_t mass_percent;		     /* mass-failure-percent; default 50; 100 = off */
+	uint32_t mass_min;		     /* mass-failure-min: backends at least; default 10 */
+	uint32_t mass_max_s;		     /* mass-failure-max: held at most; default 0: no end */
+	enum config_mass_policy mass_policy; /* mass-failure-policy; default hold */
 };
 
 /* Everything at its default. */

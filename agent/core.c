@@ -114,7 +114,7 @@ int core_new(const struct config *cfg, const struct core_ops *ops, void *user, s
 	c->cfg = cfg;
 	c->ops = ops;
 	c->user = user;
-	c->due_ns = UINT64_MAX;
+	c->due_ns = c->mass.due_ns = UINT64_MAX;
 	*ret = c;
 	return 0;
 }
@@ -393,7 +393,7 @@ void core_feed(struct core *c, bool up, uint64_t now_ns)
 	if (!up)
 		forget_routes(c);
 	else if (c->maps_ready)
-		c->ops->dataplane(c->user, c->dataplane_up);
+		c->ops->dataplane(c->user, core_dataplane_ok(c));
 	c->report_dirty = true;
 }
 
@@ -416,40 +416,4 @@ void core_route_set(struct core *c, const struct addr *vip, uint8_t plen, enum c
 	}
 	if (v->phase == CORE_WITHDRAWING && route != CORE_ROUTE_INSTALLED && c->synced)
 		core_vip_timeout(v);
-}
-
-/* ---- the children ---- */
-
-static void health_result(struct core *c, const struct msg_hc_result *r)
-{
-	struct core_cond *cond;
-	struct core_use *u;
-
-	HASH_FIND(by_id, c->conds_by_id, &r->id, sizeof(r->id), cond);
-	/* Deleted while the verdict was on its way. */
-	if (!cond || r->state > MSG_HC_DOWN)
-		return;
-	cond->latency_us = r->latency_us;
-	if (cond->state != r->state)
-		c->verdicts_dirty = true;
-	if (cond->state == r->state && cond->reason == r->reason && cond->detail == r->detail)
-		return;
-	cond->state = r->state;
-	cond->reason = r->reason;
-	cond->detail = r->detail;
-	for (u = cond->uses; u; u = u->next) {
-		struct core_port *p = u->be->port;
-
-		if (!core_backend_judge(u->be))
-			continue;
-		p->dirty = true;
-		core_vip_dirty(p->vip);
-	}
-}
-
-void core_health_results(struct core *c, const struct msg_hc_result *r, size_t n, uint64_t now_ns)
-{
-	c->now = now_ns;
-	for (size_t i = 0; i < n; i++)
-		health_result(c, &r[i]);
 }

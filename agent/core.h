@@ -80,6 +80,9 @@ bool core_maps_ready(const struct core *c);
 bool core_adopted(const struct core *c); /* services were found in pinned maps */
 void core_health_results(struct core *c, const struct msg_hc_result *r, size_t n, uint64_t now_ns);
 
+/* Ends the hold of verdicts after a mass failure (core_mass.c). 0, or -ENOENT: there is none. */
+int core_mass_release(struct core *c, uint64_t now_ns);
+
 /*
  * For a check of the maps (maps_check.h): names to the maps child what it was last told to
  * have, max VIPs at a time. True: that was all.

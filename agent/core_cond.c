@@ -3,7 +3,8 @@
  * Conditions: what the health child probes. Two backends (of any service) that
  * ask the same question at the same pace share one. The frame that describes a
  * condition is also its key, all of it but the id and the restored verdict at
- * its beginning; on disk a verdict is stored under a digest of that key.
+ * its beginning; on disk a verdict is stored under a digest of that key. So a check whose options
+ * change is another condition. It takes over what is known if only the pace has changed.
  */
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -74,6 +75,7 @@ static void cond_free(struct core *c, struct core_cond *cond)
 	c->ops->health(c->user, MSG_HC_DEL, &del, sizeof(del));
 	HASH_DELETE(by_id, c->conds_by_id, cond);
 	HASH_DELETE(by_frame, c->conds_by_frame, cond);
+	core_mass_forget(c, cond);
 	free(cond->msg);
 	free(cond);
 }
@@ -88,7 +90,71 @@ static uint64_t frame_digest(const struct msg_hc_cond *msg, size_t len)
 	return digest;
 }
 
-static int cond_new(struct core *c, struct msg_hc_cond *msg, size_t len, struct core_cond **ret)
+/* What the probe is, without how often it is made and what its results come to. */
+static struct msg_hc_cond probe_of(const struct msg_hc_cond *msg)
+{
+	struct msg_hc_cond probe = *msg;
+
+	probe.id = 0;
+	probe.mark = probe.interval_ms = probe.timeout_ms = 0;
+	probe.rise = probe.fall = 0;
+	probe.initial = probe.start = 0;
+	return probe;
+}
+
+static bool is_same_probe(const struct core_cond *a, const struct core_cond *b)
+{
+	struct msg_hc_cond x = probe_of(a->msg), y = probe_of(b->msg);
+
+	return a->len == b->len && memcmp(&x, &y, sizeof(x)) == 0 &&
+	       memcmp(a->msg + 1, b->msg + 1, a->len - sizeof(x)) == 0;
+}
+
+/* What was found out by the same probe, at another pace, is known of this one. */
+static void inherit(struct core_cond *cond, const struct core_backend *old)
+{
+	for (size_t i = 0; i < old->port->conf->health.n_checks; i++) {
+		const struct core_cond *from = old->uses[i].cond;
+
+		if (!is_same_probe(cond, from))
+			continue;
+		cond->state = from->state;
+		cond->reason = from->reason;
+		cond->detail = from->detail;
+		cond->probed = from->probed;
+		cond->failing = from->failing;
+		cond->fell = from->fell;
+		cond->latency_us = from->latency_us;
+		cond->since_ns = from->since_ns;
+		cond->failing_ns = from->failing_ns;
+		cond->failure = from->failure;
+		return;
+	}
+}
+
+/*
+ * Before the first probe. "start" is for backends of which nothing is known: not for a new
+ * check of one that serves, nor where rings that were found in the maps know better.
+ */
+static void set_initial(struct core *c, struct core_cond *cond, const struct core_backend *be,
+			const struct core_backend *old)
+{
+	const struct core_port_run *run = &be->port->run;
+
+	cond->since_ns = c->now;
+	cond->state = (uint8_t)core_verdict_find(c, cond->digest, &cond->msg->target);
+	cond->probed = cond->state != MSG_HC_UNKNOWN;
+	if (!cond->probed && old)
+		inherit(cond, old);
+	if (cond->state == MSG_HC_UNKNOWN && !(old && old->health != MSG_HC_UNKNOWN) &&
+	    !(run->adopted && !run->sent))
+		cond->state = cond->msg->start;
+	cond->msg->initial = cond->state;
+}
+
+static int cond_new(struct core *c, struct msg_hc_cond *msg, size_t len,
+		    const struct core_backend *be, const struct core_backend *old,
+		    struct core_cond **ret)
 {
 	struct core_cond *cond = calloc(1, sizeof(*cond));
 
@@ -97,6 +163,7 @@ static int cond_new(struct core *c, struct msg_hc_cond *msg, size_t len, struct 
 	cond->id = ++c->next_id;
 	cond->digest = frame_digest(msg, len);
 	cond->msg = msg;
+	cond->len = len;
 	HASH_ADD(by_id, c->conds_by_id, id, sizeof(cond->id), cond);
 	if (!HASH_ADDED(by_id, cond))
 		goto fail;
@@ -107,8 +174,7 @@ static int cond_new(struct core *c, struct msg_hc_cond *msg, size_t len, struct 
 		goto fail;
 	}
 	msg->id = cond->id;
-	cond->state = (uint8_t)core_verdict_find(c, cond->digest, &msg->target);
-	msg->initial = cond->state;
+	set_initial(c, cond, be, old);
 	c->ops->health(c->user, MSG_HC_SET, msg, len);
 	*ret = cond;
 	return 0;
@@ -118,7 +184,7 @@ fail:
 }
 
 int core_cond_get(struct core *c, const struct model_check *k, struct core_backend *be,
-		  struct core_use *use)
+		  const struct core_backend *old, struct core_use *use)
 {
 	struct msg_hc_cond *msg = NULL;
 	size_t len = cond_frame(be, k, &msg);
@@ -131,7 +197,7 @@ int core_cond_get(struct core *c, const struct model_check *k, struct core_backe
 	if (cond) {
 		free(msg);
 	} else {
-		r = cond_new(c, msg, len, &cond);
+		r = cond_new(c, msg, len, be, old, &cond);
 		if (r < 0) {
 			free(msg);
 			return r;
@@ -159,70 +225,4 @@ void core_use_put(struct core *c, struct core_use *use)
 	use->cond = NULL;
 	if (!cond->uses)
 		cond_free(c, cond);
-}
-
-bool core_backend_judge(struct core_backend *be)
-{
-	const struct model_health *h = &be->port->conf->health;
-	size_t up = 0, down = 0, need = model_health_need(h);
-	uint8_t state;
-
-	for (size_t i = 0; i < h->n_checks; i++) {
-		up += be->uses[i].cond->state == MSG_HC_UP;
-		down += be->uses[i].cond->state == MSG_HC_DOWN;
-	}
-	if (up >= need)
-		state = MSG_HC_UP;
-	else if (h->n_checks - down < need)
-		state = MSG_HC_DOWN;
-	else
-		state = MSG_HC_UNKNOWN;
-	/*
-	 * A check that is new (changed settings) has no verdict yet; until it
-	 * has, what was known about the backend stands.
-	 */
-	if (state == MSG_HC_UNKNOWN || state == be->health)
-		return false;
-	be->health = state;
-	return true;
-}
-
-void core_backend_reason(const struct core_backend *be, char *buf, size_t len)
-{
-	const struct model_health *h = &be->port->conf->health;
-	char words[HC_REASON_LEN];
-
-	buf[0] = '\0';
-	if (be->state == CORE_BE_DRAIN || be->state == CORE_BE_DISABLED) {
-		if (be->has_override)
-			snprintf(buf, len, "by the operator");
-		else
-			snprintf(buf, len,
-				 be->conf.admin == MODEL_ADMIN_UP ? "weight 0"
-								  : "by the scheduler");
-		return;
-	}
-	if (be->state != CORE_BE_DOWN)
-		return;
-	if (be->result_down) {
-		snprintf(buf, len, "results: %s", core_results_reason(be));
-		return;
-	}
-	for (size_t i = 0; i < h->n_checks; i++) {
-		const struct core_cond *cond = be->uses[i].cond;
-
-		if (cond->state != MSG_HC_DOWN)
-			continue;
-		/* A restored verdict comes without its reason. */
-		if (cond->reason == MSG_HC_OK)
-			snprintf(words, sizeof(words), "down since before the restart");
-		else
-			hc_reason_format(words, sizeof(words), cond->reason, cond->detail);
-		if (cond->msg->port)
-			snprintf(buf, len, "%s/%u: %s", hc_type_str(cond->msg->type),
-				 cond->msg->port, words);
-		else
-			snprintf(buf, len, "%s: %s", hc_type_str(cond->msg->type), words);
-		return;
-	}
 }

@@ -56,16 +56,31 @@ enum core_be_state {
 	CORE_BE_DISABLED, /* admin down */
 };
 
+/* The last probe that failed; at_ns is when it was the first to fail so. 0: none. */
+struct core_failure {
+	uint64_t at_ns;
+	uint32_t detail;
+	uint8_t reason;
+};
+
 /* One condition of the health child, shared by all that ask the same. */
 struct core_cond {
 	UT_hash_handle by_id, by_frame;
 	struct msg_hc_cond *msg; /* the frame as sent, with its strings */
+	size_t len;		 /* ... of all of it */
 	uint64_t digest;	 /* of what by_frame has as its key */
 	uint64_t id;
-	uint8_t state; /* enum msg_hc_state */
-	uint8_t reason;
+	uint8_t state;	/* enum msg_hc_state: the verdict that counts */
+	uint8_t reason; /* ... and detail: of the last probe */
+	bool probed;	/* there was one, now or before the restart */
+	bool failing;	/* so did the last one (core_mass.c: for whom that counts) */
+	bool held;	/* the health child says DOWN, and state is UP all the same */
+	bool fell;	/* state went from UP to DOWN */
 	uint32_t detail;
-	uint32_t latency_us;
+	uint32_t latency_us; /* of the last probe with an answer */
+	uint64_t since_ns;   /* state */
+	uint64_t failing_ns; /* failing, since */
+	struct core_failure failure;
 	struct core_use *uses; /* freed with the last of them */
 };
 
@@ -84,7 +99,9 @@ struct core_backend {
 	bool has_override;
 	enum model_admin override;
 	bool result_down; /* so says the results directory */
-	uint8_t health;	  /* enum msg_hc_state: the policy over the conditions */
+	/* core_mass.c: as it counts in target. */
+	bool in_mass, is_failing, is_new_failure;
+	uint8_t health; /* enum msg_hc_state: the policy over the conditions */
 	enum core_be_state state;
 	bool draining; /* state is DRAIN, and nothing says that it is down: keeps its flows */
 	/* As last sent to the maps child. */
@@ -171,6 +188,37 @@ struct core_vip {
 	uint32_t mark, mark_at;		     /* core->mark: its place in a list of this request */
 };
 
+/* An address that is a backend somewhere; the maps have each once. */
+struct core_target {
+	UT_hash_handle hh;
+	struct addr addr;
+	uint32_t users;
+	/* core_mass.c: backends with checks, those that fail, and ... that were up before. */
+	uint32_t n_checked, n_failing, n_new;
+	bool is_failing; /* all of them */
+	bool listed;	 /* in mass.failing, in the order of: */
+	uint64_t onset_ns, window_ns;
+	struct core_target *prev, *next;
+};
+
+/* Failures of many at once (core_mass.c). */
+struct core_mass {
+	uint32_t n_checked; /* targets with checks */
+	uint32_t n_failing; /* of these */
+	uint32_t n_new;	    /* of these, in the list: */
+	struct core_target *failing;
+	uint64_t n_onsets;	  /* ever listed */
+	uint64_t n_seen, seen_ns; /* n_onsets at the last look at the list, and when */
+	uint32_t n_held;	  /* conditions */
+	uint64_t n_events;
+	uint64_t begun_ns; /* 0: there is no event */
+	uint64_t event_ns; /* when it happened, as far as is known */
+	uint64_t calm_ns;  /* since when enough answer again; 0: they do not */
+	uint64_t until_ns; /* it is not held longer */
+	uint64_t due_ns;   /* core_mass_run() has to look; UINT64_MAX: no need */
+	bool holding, withdrawn;
+};
+
 /*
  * Lines of many that change together: of 20,000, the lines took longer than all the rest. So
  * each has one while there are not too many in a second, and all others one together.
@@ -232,8 +280,9 @@ struct core {
 	struct core_log changed, overridden; /* backends */
 	uint64_t digests_at;		     /* when digests that changed are told; 0: none did */
 	uint64_t n_enabled;		     /* over all VIPs */
-	uint32_t n_deleting;		     /* VIP_DELs that are not committed */
-	uint32_t n_ports;		     /* of all VIPs */
+	struct core_mass mass;
+	uint32_t n_deleting; /* VIP_DELs that are not committed */
+	uint32_t n_ports;    /* of all VIPs */
 };
 
 /* core.c */
@@ -257,11 +306,35 @@ size_t core_targets_count(const struct core *c); /* different addresses of backe
 bool core_target_known(const struct core *c, const struct addr *a);
 
 /* core_cond.c */
+/* old: the same backend as it was configured before; NULL: it is new. */
 int core_cond_get(struct core *c, const struct model_check *k, struct core_backend *be,
-		  struct core_use *use);
+		  const struct core_backend *old, struct core_use *use);
 void core_use_put(struct core *c, struct core_use *use);
+
+/* core_health.c */
 bool core_backend_judge(struct core_backend *be); /* true when its health changed */
+bool core_backend_probed(const struct core_backend *be);
 void core_backend_reason(const struct core_backend *be, char *buf, size_t len);
+void core_cond_state(struct core *c, struct core_cond *cond, enum msg_hc_state state);
+
+/* core_mass.c */
+/* A backend has its conditions, or is about to give them up. */
+void core_mass_join(struct core *c, struct core_backend *be, const struct core_backend *old);
+void core_mass_leave(struct core *c, struct core_backend *be);
+void core_mass_forget(struct core *c, struct core_cond *cond); /* it is about to be freed */
+/* Its last probe ended in another way. */
+void core_mass_note(struct core *c, struct core_cond *cond);
+/* The health child says state: the verdict that counts. */
+enum msg_hc_state core_mass_hold(struct core *c, struct core_cond *cond, enum msg_hc_state state);
+void core_mass_run(struct core *c);
+uint32_t core_mass_base(const struct core *c); /* targets that work, or did at the event */
+const char *core_mass_policy_str(enum config_mass_policy policy);
+
+/* As nlbd is told. */
+static inline bool core_dataplane_ok(const struct core *c)
+{
+	return c->dataplane_up && !c->mass.withdrawn;
+}
 
 /* core_run.c */
 bool core_log_one(const struct core *c, struct core_log *log); /* may it have a line? */

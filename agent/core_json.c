@@ -99,8 +99,9 @@ const char *core_report_state(const struct core_vip *v, const char **ret_reason)
 		*ret_reason = v->refusal->reason;
 		return "failed";
 	}
-	if (!c->dataplane_up) {
-		*ret_reason = c->dataplane_reason;
+	if (!core_dataplane_ok(c)) {
+		*ret_reason = c->mass.withdrawn ? "withdrawn: mass failure of health checks"
+						: c->dataplane_reason;
 		return "failed";
 	}
 	if (failed) {
@@ -194,7 +195,7 @@ static void report_vip(struct core_vip *v, struct jput b)
 void core_report_write(struct core *c, struct jput b)
 {
 	const struct model *m = c->model;
-	struct jput held, synced;
+	struct jput held, alarm, synced;
 
 	jput_u64(b, "revision", m ? m->revision : 0);
 	jput_str(b, "node", c->cfg->node_name);
@@ -205,6 +206,11 @@ void core_report_write(struct core *c, struct jput b)
 		jput_str(held, "reason",
 			 c->held_why == CORE_OLDER ? "older than the one that runs"
 						   : "removes too many VIPs at once");
+	}
+	if (c->mass.begun_ns) {
+		alarm = jput_object(b, "alarm");
+		jput_str(alarm, "kind", "mass-failure");
+		jput_str(alarm, "policy", core_mass_policy_str(c->cfg->mass_policy));
 	}
 	synced = jput_array(b, "synced");
 	for (struct core_vip *v = c->vips; v; v = v->hh.next)

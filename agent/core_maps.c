@@ -156,7 +156,7 @@ static void dataplane(struct core *c, const struct msg_dataplane *dp)
 	c->dataplane_up = up;
 	c->report_dirty = true;
 	if (c->feed_up)
-		c->ops->dataplane(c->user, up);
+		c->ops->dataplane(c->user, core_dataplane_ok(c));
 }
 
 void core_maps_frame(struct core *c, uint16_t type, const void *data, size_t len, uint64_t now_ns)

@@ -99,6 +99,15 @@ static void log_backend(const struct core_backend *be, enum core_be_state was)
 		  core_be_state_str(was), reason);
 }
 
+/* It is not known whether it could serve; to start as up or down is not to know. */
+static bool awaits_probe(const struct core_backend *be)
+{
+	if (be->state == CORE_BE_UNKNOWN)
+		return true;
+	return be->port->conf->health.start != MSG_HC_UNKNOWN && !be->result_down &&
+	       (be->state == CORE_BE_UP || be->state == CORE_BE_DOWN) && !core_backend_probed(be);
+}
+
 static void count_port(struct core_port *p)
 {
 	struct core_vip *v = p->vip;
@@ -119,7 +128,7 @@ static void count_port(struct core_port *p)
 		be->draining =
 			be->state == CORE_BE_DRAIN && be->health != MSG_HC_DOWN && !be->result_down;
 		p->n_draining += be->draining;
-		unknown |= be->state == CORE_BE_UNKNOWN;
+		unknown |= awaits_probe(be);
 		if (core_backend_differs(be))
 			p->ring_differs = true;
 	}
@@ -396,6 +405,7 @@ void core_run(struct core *c, uint64_t now_ns)
 	c->now = now_ns;
 	run_timers(c);
 	run_digests(c);
+	core_mass_run(c);
 	todo = c->dirty;
 	c->dirty = NULL;
 	for (v = todo; v; v = v->dirty_next)
@@ -418,5 +428,7 @@ void core_run(struct core *c, uint64_t now_ns)
 
 uint64_t core_due(const struct core *c)
 {
-	return c->digests_at ? MIN2(c->due_ns, c->digests_at) : c->due_ns;
+	uint64_t due = MIN2(c->due_ns, c->mass.due_ns);
+
+	return c->digests_at ? MIN2(due, c->digests_at) : due;
 }

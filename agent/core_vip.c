@@ -9,13 +9,6 @@
 
 #include "core_int.h"
 
-/* An address that is a backend somewhere; the maps have each once. */
-struct core_target {
-	UT_hash_handle hh;
-	struct addr addr;
-	uint32_t users;
-};
-
 static struct core_target *target_find(const struct core *c, const struct addr *a)
 {
 	struct core_target *t;
@@ -67,6 +60,7 @@ static void port_done(struct core *c, struct core_port *p)
 	for (size_t i = 0; i < p->n_backends; i++) {
 		struct core_backend *be = &p->backends[i];
 
+		core_mass_leave(c, be);
 		for (size_t j = 0; be->uses && j < p->conf->health.n_checks; j++)
 			core_use_put(c, &be->uses[j]);
 		free(be->uses);
@@ -174,11 +168,12 @@ static int backend_init(struct core_port *p, struct core_backend *be,
 	if (!be->uses)
 		return -ENOMEM;
 	for (size_t i = 0; i < h->n_checks; i++) {
-		r = core_cond_get(v->core, &h->checks[i], be, &be->uses[i]);
+		r = core_cond_get(v->core, &h->checks[i], be, old, &be->uses[i]);
 		if (r < 0)
 			return r;
 	}
 	core_backend_judge(be);
+	core_mass_join(v->core, be, old);
 	return 0;
 }
 

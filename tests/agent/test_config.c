@@ -76,7 +76,9 @@ static void test_all(void **state _unused_)
 		     "max-vips = 1\nmax-services = 2\nmax-backends = 3\nring-slots = 65536\n"
 		     "max-flows = 5000\nflow-idle = 60\n"
 		     "hold-down-ms = 0\necho = 0\n[nlbd]\nsocket =\n[api]\nsocket = /a.sock\n"
-		     "group = adm\n[health]\nca = /h.pem\nresults-dir = /r\n",
+		     "group = adm\n[health]\nca = /h.pem\nresults-dir = /r\n"
+		     "mass-failure-percent = 100\nmass-failure-min = 1\nmass-failure-max = 60\n"
+		     "mass-failure-policy = withdraw\n",
 		     &c),
 		0);
 	assert_string_equal(c.node_name, "lb1");
@@ -110,6 +112,10 @@ static void test_all(void **state _unused_)
 	assert_string_equal(c.api_group, "adm");
 	assert_string_equal(c.hc_ca, "/h.pem");
 	assert_string_equal(c.results_dir, "/r");
+	assert_int_equal(c.mass_percent, 100);
+	assert_int_equal(c.mass_min, 1);
+	assert_int_equal(c.mass_max_s, 60);
+	assert_int_equal(c.mass_policy, CONFIG_MASS_WITHDRAW);
 }
 
 static void test_source_prefixes(void **state _unused_)
@@ -147,6 +153,9 @@ static void test_mistakes(void **state _unused_)
 		{"[node]\nstate-dir =\n" LEAST, "state-dir must not be empty"},
 		{"[node]\nstate-dir = relative\n", ":2: state-dir must be an absolute path"},
 		{"[node]\nlog-level = loud\n", ":2: log-level must be err, warning"},
+		{"[health]\nmass-failure-policy = x\n", ":2: mass-failure-policy must be hold,"},
+		{"[health]\nmass-failure-percent = 0\n",
+		 ":2: mass-failure-percent must be a number from 1 to 100"},
 		{"[scheduler]\nurl = ftp://x\n", ":2: url must be file:/PATH"},
 		{"[scheduler]\nurl = file:x\n", ":2: url must be file:/PATH"},
 		{"[scheduler]\nurl = http://\n", ":2: url must be file:/PATH"},

@@ -299,6 +299,12 @@ int core_fx_model(struct core_fx *fx, const char *json)
 
 void core_fx_verdict(struct core_fx *fx, const char *target, enum msg_hc_state state)
 {
+	core_fx_result(fx, target, state, state == MSG_HC_DOWN ? MSG_HC_REFUSED : MSG_HC_OK);
+}
+
+void core_fx_result(struct core_fx *fx, const char *target, enum msg_hc_state state,
+		    enum msg_hc_reason reason)
+{
 	struct addr a;
 	size_t n = 0;
 
@@ -307,7 +313,7 @@ void core_fx_verdict(struct core_fx *fx, const char *target, enum msg_hc_state s
 		struct msg_hc_result res = {
 			.id = fx->conds[i].id,
 			.state = (uint8_t)state,
-			.reason = state == MSG_HC_DOWN ? MSG_HC_REFUSED : MSG_HC_OK,
+			.reason = (uint8_t)reason,
 		};
 
 		if (addr_cmp(&fx->conds[i].target, &a) != 0)

@@ -58,6 +58,9 @@ int core_fx_model(struct core_fx *fx, const char *json);
 
 /* A verdict for each condition of this target that the health child has. */
 void core_fx_verdict(struct core_fx *fx, const char *target, enum msg_hc_state state);
+/* ... and with how the probe ended, when that is not OK for UP and REFUSED for DOWN. */
+void core_fx_result(struct core_fx *fx, const char *target, enum msg_hc_state state,
+		    enum msg_hc_reason reason);
 void core_fx_route(struct core_fx *fx, const char *vip, enum core_route route);
 void core_fx_run(struct core_fx *fx);	 /* core_run() once */
 void core_fx_answer(struct core_fx *fx); /* results and COMMITTED of the batch at hand */
