@@ -22,6 +22,7 @@ enum config_kind {
 	KIND_TEXT,
 	KIND_PATH, /* absolute, or empty */
 	KIND_U32,
+	KIND_MARK,    /* bits of NLB_TUNNEL_MASK, hexadecimal or decimal */
 	KIND_SOURCE4, /* an address or a prefix */
 	KIND_SOURCE6,
 	KIND_INTERFACE,
@@ -81,6 +82,9 @@ static const struct config_key config_keys[] = {
 	{"health", "mass-failure-min", KIND_U32, AT(mass_min), 1, UINT32_MAX},
 	{"health", "mass-failure-max", KIND_U32, AT(mass_max_s), 0, 86400},
 	{"health", "mass-failure-policy", KIND_MASS_POLICY, AT(mass_policy)},
+	{"health", "tunnel-mark", KIND_MARK, AT(tunnel_mark)},
+	{"health", "tunnel-table", KIND_U32, AT(tunnel_table), 256, UINT32_MAX},
+	{"health", "tunnel-priority", KIND_U32, AT(tunnel_priority), 1, 32765},
 };
 
 struct config_reader {
@@ -124,6 +128,9 @@ void config_init(struct config *c)
 		.mass_percent = 50,
 		.mass_min = 10,
 		.mass_policy = CONFIG_MASS_HOLD,
+		.tunnel_mark = 0x4e400000,
+		.tunnel_table = 1252,
+		.tunnel_priority = 100,
 	};
 	if (gethostname(c->node_name, sizeof(c->node_name)) < 0)
 		c->node_name[0] = '\0';
@@ -161,6 +168,20 @@ static int parse_u32(const char *text, uint32_t min, uint32_t max, uint32_t *ret
 		return -EINVAL;
 	*ret = (uint32_t)n;
 	return 0;
+}
+
+static int set_mark(struct config_reader *rd, const struct config_key *k, const char *value)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(value, &end, 0);
+	if (value[0] < '0' || value[0] > '9' || errno || *end || !n || n > UINT32_MAX ||
+	    n & ~(unsigned long)NLB_TUNNEL_MASK)
+		return complain(rd, rd->line, "%s must be bits of 0x%x", k->name, NLB_TUNNEL_MASK);
+	rd->cfg.tunnel_mark = (uint32_t)n;
+	return 1;
 }
 
 static int set_text(struct config_reader *rd, const struct config_key *k, const char *value)
@@ -290,6 +311,8 @@ static int set_key(struct config_reader *rd, const struct config_key *k, const c
 			return complain(rd, rd->line, "%s must be a number from %u to %u", k->name,
 					k->min, k->max);
 		return 1;
+	case KIND_MARK:
+		return set_mark(rd, k, value);
 	case KIND_SOURCE4:
 	case KIND_SOURCE6:
 		return set_source(rd, k, value);

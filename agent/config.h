@@ -88,6 +88,9 @@ struct config {
 	uint32_t mass_min;		     /* mass-failure-min: backends at least; default 10 */
 	uint32_t mass_max_s;		     /* mass-failure-max: held at most; default 0: no end */
 	enum config_mass_policy mass_policy; /* mass-failure-policy; default hold */
+	uint32_t tunnel_mark;	  /* tunnel-mark: upper bits of probes' marks; 0x4e400000 */
+	uint32_t tunnel_table;	  /* tunnel-table: of their routes; default 1252 */
+	uint32_t tunnel_priority; /* tunnel-priority: of the rules that lead there; 100 */
 };
 
 /* Everything at its default. */

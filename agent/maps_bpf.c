@@ -230,6 +230,8 @@ static int use(struct maps_bpf *b)
 	b->vip_dir_fd = bpf_map__fd(skel->maps.nlb_vip_dir);
 	b->svc_dir_fd = bpf_map__fd(skel->maps.nlb_svc_dir);
 	b->backends_fd = bpf_map__fd(skel->maps.nlb_backends);
+	b->hops_fd = bpf_map__fd(skel->maps.nlb_hops);
+	b->config_fd = bpf_map__fd(skel->maps.nlb_config);
 	b->layout_fd = bpf_map__fd(skel->maps.nlb_layout);
 	b->vip_stats_fd = bpf_map__fd(skel->maps.nlb_vip_stats);
 	b->svc_stats_fd = bpf_map__fd(skel->maps.nlb_svc_stats);

@@ -23,7 +23,7 @@ struct maps_bpf {
 	bool adopted; /* the maps are an earlier agent's, and so is their content */
 	int prog_fd;
 	int vips_fd, services_fd, gone_fd, numbers_fd, quic_ids_fd, fragments_fd, samples_fd;
-	int vip_dir_fd, svc_dir_fd, backends_fd, layout_fd;
+	int vip_dir_fd, svc_dir_fd, backends_fd, hops_fd, config_fd, layout_fd;
 	int vip_stats_fd, svc_stats_fd, be_stats_fd, reasons_fd;
 	/* Memory of the maps, shared with the program. */
 	struct nlb_config *config;

@@ -18,7 +18,8 @@
  * From then on: batches (maps_stage.c) into the table (maps_table.c), each
  * service proven (maps_prove.c) and reported; links looked after
  * (maps_attach.c); ways to backends kept (neigh.c, maps_hop.c); counters, answers
- * and samples on request (maps_observe.c).
+ * and samples on request (maps_observe.c); the way of health checks into the
+ * tunnel (maps_tunnel.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@
 #include "maps_prove.h"
 #include "maps_stage.h"
 #include "maps_table.h"
+#include "maps_tunnel.h"
 #include "maps_usage.h"
 #include "neigh.h"
 #include "privs.h"
@@ -62,6 +64,7 @@ struct maps {
 	struct maps_stage stage;
 	struct maps_check check;
 	struct maps_usage usage;
+	struct maps_tunnel tunnel;
 	struct loop_timer attach_timer, age_timer;
 	/* During a commit: the services that are set, to be proven and reported. */
 	struct maps_svc **fresh;
@@ -95,7 +98,7 @@ static void send_parent(struct maps *m, uint16_t type, const void *data, size_t 
 	loop_stop(m->loop, 1);
 }
 
-static void observe_send(void *user, uint16_t type, const void *data, size_t len)
+static void out_send(void *user, uint16_t type, const void *data, size_t len)
 {
 	send_parent(user, type, data, len);
 }
@@ -252,6 +255,8 @@ static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len
 	default:
 		r = maps_observe_frame(&m->observe, type, data, len);
 		if (r == -ENOENT)
+			r = maps_tunnel_frame(&m->tunnel, type, data, len);
+		if (r == -ENOENT)
 			r = maps_check_frame(&m->check, type, data, len);
 		if (r == -ENOENT)
 			r = maps_stage_add(&m->stage, type, data, len);
@@ -306,6 +311,7 @@ static void on_age_timer(struct loop_timer *t)
 
 	maps_table_age(&m->table, util_now_ns());
 	maps_usage_watch(&m->usage, &m->table);
+	maps_tunnel_check(&m->tunnel);
 	loop_timer_in(m->loop, t, AGE_MS, on_age_timer);
 }
 
@@ -318,7 +324,10 @@ static void on_neigh_changed(void *user)
 
 static void on_link(void *user)
 {
-	check_attach(user);
+	struct maps *m = user;
+
+	check_attach(m);
+	maps_tunnel_check(&m->tunnel);
 }
 
 static void on_addr(void *user)
@@ -384,6 +393,7 @@ static int start_privileged(struct maps *m)
 		log_err("data plane cannot be started", "error=\"%s\"", err);
 		return r;
 	}
+	maps_tunnel_load(&m->tunnel, &m->bpf);
 	r = privs_lose(CAP_PERFMON);
 	return r < 0 ? fail("drop CAP_PERFMON", r) : 0;
 }
@@ -409,9 +419,12 @@ static int start(struct maps *m)
 	if (r < 0)
 		return fail("attach", r);
 	maps_prove_init(&m->prover, m->loop, &m->table, &m->attach, on_proof_changed, m);
-	r = maps_observe_init(&m->observe, m->loop, &m->table, &m->attach, observe_send, m);
+	r = maps_observe_init(&m->observe, m->loop, &m->table, &m->attach, &m->tunnel, out_send, m);
 	if (r < 0)
 		return fail("samples", r);
+	r = maps_tunnel_init(&m->tunnel, m->cfg, &m->table.backends, out_send, m);
+	if (r < 0)
+		return fail("checks through the tunnel", r);
 	r = maps_check_init(&m->check, m->loop, &m->table, &m->stage, &check_ops, m);
 	if (r < 0)
 		return fail("check", r);
@@ -470,6 +483,7 @@ static void stop(struct maps *m)
 	maps_stage_clear(&m->stage);
 	maps_check_done(&m->check);
 	maps_observe_done(&m->observe);
+	maps_tunnel_done(&m->tunnel);
 	maps_prove_done(&m->prover);
 	maps_attach_done(&m->attach);
 	maps_table_done(&m->table);

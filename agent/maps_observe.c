@@ -109,12 +109,32 @@ static void send_reasons(struct maps_observe *o)
 			   reasons.packets[NLB_EVENT_BASE + i]);
 }
 
+/* What the program of checks through the tunnel has done, as events. */
+static void send_tunnel(struct maps_observe *o)
+{
+	static const char *const names[] = {
+#define TUNNEL_NAME(name, text) text,
+		NLB_TUNNEL_RESULTS(TUNNEL_NAME)
+#undef TUNNEL_NAME
+	};
+	uint64_t counts[NLB_T_COUNT];
+	int r = maps_tunnel_counts(o->tunnel, counts);
+
+	if (r < 0) {
+		log_warning("counters cannot be read", "map=tunnel error=\"%s\"", strerror(-r));
+		return;
+	}
+	for (uint32_t i = 0; i < NLB_T_COUNT; i++)
+		send_count(o, MSG_MAPS_STATS_EVENT, names[i], counts[i]);
+}
+
 static void send_stats(struct maps_observe *o, const struct msg_batch *batch)
 {
 	send_vips(o);
 	send_services(o);
 	send_backends(o);
 	send_reasons(o);
+	send_tunnel(o);
 	o->send(o->user, MSG_MAPS_STATS_END, batch, sizeof(*batch));
 }
 
@@ -172,11 +192,12 @@ static void send_sample(void *user, const struct msg_sample *msg, size_t len)
 }
 
 int maps_observe_init(struct maps_observe *o, struct loop *l, const struct maps_table *t,
-		      const struct maps_attach *attach,
+		      const struct maps_attach *attach, const struct maps_tunnel *tunnel,
 		      void (*send)(void *user, uint16_t type, const void *data, size_t len),
 		      void *user)
 {
-	*o = (struct maps_observe){.table = t, .attach = attach, .send = send, .user = user};
+	*o = (struct maps_observe){
+		.table = t, .attach = attach, .tunnel = tunnel, .send = send, .user = user};
 	return maps_sample_init(&o->sample, l, t, t->bpf->samples_fd, t->bpf->config, send_sample,
 				o);
 }

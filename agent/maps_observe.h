@@ -9,10 +9,12 @@
 #include "maps_attach.h"
 #include "maps_sample.h"
 #include "maps_table.h"
+#include "maps_tunnel.h"
 
 struct maps_observe {
 	const struct maps_table *table;
 	const struct maps_attach *attach;
+	const struct maps_tunnel *tunnel;
 	struct maps_sample sample;
 	/* A frame to the parent. */
 	void (*send)(void *user, uint16_t type, const void *data, size_t len);
@@ -21,7 +23,7 @@ struct maps_observe {
 
 /* 0 or -errno; _done is legal either way, and on a zeroed struct. */
 int maps_observe_init(struct maps_observe *o, struct loop *l, const struct maps_table *t,
-		      const struct maps_attach *attach,
+		      const struct maps_attach *attach, const struct maps_tunnel *tunnel,
 		      void (*send)(void *user, uint16_t type, const void *data, size_t len),
 		      void *user);
 void maps_observe_done(struct maps_observe *o);

@@ -32,6 +32,8 @@ enum msg_type {
 	MSG_MAPS_WANT_SVC,    /* struct msg_svc + backends as last set; flags likewise */
 	MSG_MAPS_CHECK,	      /* struct msg_batch: check all, and repair */
 	MSG_MAPS_USAGE_GET,   /* struct msg_batch: .seq comes back */
+	MSG_MAPS_TUNNEL_SET,  /* struct msg_tunnel: the backend is to have a mark */
+	MSG_MAPS_TUNNEL_DEL,  /* struct msg_tunnel: ... not any more */
 
 	/* maps -> parent */
 	MSG_MAPS_HAVE = 32,    /* struct msg_svc + its ring's backends: adopted, before READY */
@@ -50,6 +52,8 @@ enum msg_type {
 	MSG_MAPS_SAMPLE,       /* struct msg_sample + cap_len bytes of the frame */
 	MSG_MAPS_CHECKED,      /* struct msg_check: one for each CHECK, when it is done */
 	MSG_MAPS_USAGE,	       /* struct msg_usage: one for each USAGE_GET */
+	MSG_MAPS_TUNNEL,       /* struct msg_tunnel: one for each TUNNEL_SET */
+	MSG_MAPS_TUNNEL_STATE, /* struct msg_tunnel_state: when it changes, before the first answer */
 
 	/* parent -> health */
 	MSG_HC_SET = 64, /* struct msg_hc_cond + strings; a known id keeps its state */
@@ -306,6 +310,21 @@ struct msg_sample {
 	uint16_t cap_len;    /* of what follows */
 	uint8_t vip_plen;    /* of a 16-byte address */
 	uint8_t zero[3];
+};
+
+/* Health checks through the tunnel: a mark (SO_MARK) is how a probe names its backend. */
+struct msg_tunnel {
+	uint64_t seq; /* comes back in the answer */
+	struct addr backend;
+	uint32_t mark; /* of the answer; 0: see error */
+	int32_t error; /* of the answer: -errno, there is no mark; -ENOSPC: max-backends */
+};
+
+/* Whether probes with a mark get into the tunnel; by the VIP's family: IPv4, IPv6. */
+struct msg_tunnel_state {
+	uint8_t up[2];
+	uint8_t zero[6];
+	char reason[2][MSG_REASON_LEN]; /* why not */
 };
 
 enum msg_hc_type {

@@ -6,19 +6,8 @@
 #ifndef NLB_MAPS_H
 #define NLB_MAPS_H
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
+#include "map.h"
 #include "nlb_shared.h"
-
-#define NLB_MAP(kind, key_type, value_type, entries, flags, map_name)                              \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_##kind);                                                 \
-		__uint(max_entries, entries);                                                      \
-		__uint(map_flags, flags);                                                          \
-		__type(key, key_type);                                                             \
-		__type(value, value_type);                                                         \
-	} map_name SEC(".maps")
 
 NLB_MAP(ARRAY, __u32, struct nlb_layout, 1, 0, nlb_layout);
 NLB_MAP(ARRAY, __u32, struct nlb_config, 1, BPF_F_MMAPABLE, nlb_config);

@@ -431,4 +431,27 @@ struct nlb_ask {
 #define NLB_ASK_F_QUIC (1u << 3) /* by its connection id */
 #define NLB_ASK_F_FRAG (1u << 4) /* by its datagram's first fragment */
 
+/*
+ * Health checks through the tunnel (nlb_tunnel.bpf.c). A probe's socket is connected to the
+ * VIP and has a mark: the upper bits say that it is one, the lower ones are the number of the
+ * backend. The program counts each packet once, in the map nlb_tunnel_stats of its own.
+ */
+#define NLB_TUNNEL_MASK	   0xfff00000u
+#define NLB_TUNNEL_BACKEND NLB_SLOT_BACKEND
+
+#define NLB_TUNNEL_RESULTS(X)                                                                      \
+	X(SENT, "tunnel_check")		 /* by the backend's hop */                                \
+	X(ROUTED, "tunnel_check_routed") /* the hop is not known: by the kernel's routes */        \
+	X(NO_BACKEND, "tunnel_check_no_backend") /* dropped: the mark names none */                \
+	X(NO_SOURCE, "tunnel_check_no_source")	 /* dropped: the node has no outer source */       \
+	X(TOO_BIG, "tunnel_check_too_big")	 /* dropped: longer than the way takes */          \
+	X(FAILED, "tunnel_check_failed")	 /* dropped: no IP, or no room for the headers */
+
+enum nlb_tunnel_result {
+#define NLB_TUNNEL_ENUM(name, text) NLB_T_##name,
+	NLB_TUNNEL_RESULTS(NLB_TUNNEL_ENUM)
+#undef NLB_TUNNEL_ENUM
+		NLB_T_COUNT
+};
+
 #endif

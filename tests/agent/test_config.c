@@ -49,6 +49,9 @@ static void test_least(void **state _unused_)
 	assert_int_equal(c.xdp_mode, CONFIG_XDP_AUTO);
 	assert_false(c.has_source4);
 	assert_string_equal(c.results_dir, "");
+	assert_int_equal(c.tunnel_mark, 0x4e400000);
+	assert_int_equal(c.tunnel_table, 1252);
+	assert_int_equal(c.tunnel_priority, 100);
 }
 
 static void test_no_scheduler(void **state _unused_)
@@ -78,7 +81,9 @@ static void test_all(void **state _unused_)
 		     "hold-down-ms = 0\necho = 0\n[nlbd]\nsocket =\n[api]\nsocket = /a.sock\n"
 		     "group = adm\n[health]\nca = /h.pem\nresults-dir = /r\n"
 		     "mass-failure-percent = 100\nmass-failure-min = 1\nmass-failure-max = 60\n"
-		     "mass-failure-policy = withdraw\n",
+		     "mass-failure-policy = withdraw\n"
+		     "shards = 3\nmax-fds = 99\nstart-rate = 0\nhost-rate = 7\n"
+		     "tunnel-mark = 0xfff00000\ntunnel-table = 256\ntunnel-priority = 1\n",
 		     &c),
 		0);
 	assert_string_equal(c.node_name, "lb1");
@@ -116,6 +121,13 @@ static void test_all(void **state _unused_)
 	assert_int_equal(c.mass_min, 1);
 	assert_int_equal(c.mass_max_s, 60);
 	assert_int_equal(c.mass_policy, CONFIG_MASS_WITHDRAW);
+	assert_int_equal(c.hc_shards, 3);
+	assert_int_equal(c.hc_max_fds, 99);
+	assert_int_equal(c.hc_start_rate, 0);
+	assert_int_equal(c.hc_host_rate, 7);
+	assert_int_equal(c.tunnel_mark, 0xfff00000);
+	assert_int_equal(c.tunnel_table, 256);
+	assert_int_equal(c.tunnel_priority, 1);
 }
 
 static void test_source_prefixes(void **state _unused_)
@@ -169,6 +181,13 @@ static void test_mistakes(void **state _unused_)
 		{"[dataplane]\ninterface = a/b\n", ":2: interface: \"a/b\" is no interface name"},
 		{"[dataplane]\ninterface =\n", "is no interface name"},
 		{"[dataplane]\ninterface = a\ninterface = a\n", ":3: interface a is given twice"},
+		{"[health]\ntunnel-mark = 0\n", ":2: tunnel-mark must be bits of 0xfff00000"},
+		{"[health]\ntunnel-mark = 0x4e480000\n", ":2: tunnel-mark must be bits of"},
+		{"[health]\ntunnel-mark = 0x100000000\n", ":2: tunnel-mark must be bits of"},
+		{"[health]\ntunnel-mark = 0x100000x\n", ":2: tunnel-mark must be bits of"},
+		{"[health]\ntunnel-mark = -0x100000\n", ":2: tunnel-mark must be bits of"},
+		{"[health]\ntunnel-table = 255\n", ":2: tunnel-table must be a number from 256"},
+		{"[health]\ntunnel-priority = 32766\n", "must be a number from 1 to 32765"},
 		{"[dataplane]\nmode = fast\n", ":2: mode must be auto, native or generic"},
 		{"[dataplane]\nsource4 = 2001:db8::1\n", ":2: source4 must be an IPv4 address"},
 		{"[dataplane]\nsource6 = 192.0.2.1\n", ":2: source6 must be an IPv6 address"},

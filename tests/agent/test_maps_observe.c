@@ -376,7 +376,7 @@ static void test_counts_nothing(void **state)
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(host.vip_stats[i].packets + host.vip_stats[i].flows, 0);
 	assert_int_equal(host.n_reasons, NLB_R_COUNT);
-	assert_int_equal(host.n_events, NLB_E_COUNT);
+	assert_int_equal(host.n_events, NLB_E_COUNT + NLB_T_COUNT);
 	assert_int_equal(host.reasons[NLB_R_TX], 0);
 }
 

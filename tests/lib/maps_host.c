@@ -59,6 +59,9 @@ bool maps_host_init(struct maps_host *h)
 		.max_flows = 4096,
 		.flow_idle_s = 900,
 		.log_level = LOG_ERR,
+		.tunnel_mark = 0x4e400000,
+		.tunnel_table = 1252,
+		.tunnel_priority = 100,
 	};
 	snprintf(h->cfg.bpf_dir, sizeof(h->cfg.bpf_dir), "%s/nlb", dir);
 	log_set_level(LOG_CRIT);
@@ -132,7 +135,8 @@ static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len
 		break;
 	case MSG_MAPS_STATS_EVENT:
 		assert_int_equal(len, sizeof(struct msg_stats_reason));
-		h->n_events++;
+		assert_true(h->n_events < ARRAY_SIZE(h->events));
+		memcpy(&h->events[h->n_events++], data, len);
 		break;
 	case MSG_MAPS_ANSWER:
 		assert_int_equal(len, sizeof(h->answer));
@@ -158,6 +162,16 @@ static void on_frame(struct ipc *ch, uint16_t type, const void *data, size_t len
 		assert_int_equal(len, sizeof(h->usage));
 		memcpy(&h->usage, data, len);
 		h->used = true;
+		break;
+	case MSG_MAPS_TUNNEL:
+		assert_int_equal(len, sizeof(h->tunnel));
+		memcpy(&h->tunnel, data, len);
+		h->tunneled = true;
+		break;
+	case MSG_MAPS_TUNNEL_STATE:
+		assert_int_equal(len, sizeof(h->tunnel_state));
+		memcpy(&h->tunnel_state, data, len);
+		h->n_tunnel_states++;
 		break;
 	case MSG_MAPS_STATS_END:
 		h->stats_end = true;
@@ -325,6 +339,25 @@ void maps_host_ask(struct maps_host *h, struct msg_ask ask)
 	assert_int_equal(ipc_send(h->child, MSG_MAPS_ASK, &ask, sizeof(ask)), 0);
 	maps_host_wait(h, &h->answered);
 	assert_int_equal(h->answer.seq, ask.seq);
+}
+
+uint32_t maps_host_tunnel(struct maps_host *h, const char *backend)
+{
+	struct msg_tunnel msg = {.seq = ++h->seq, .backend = addr_of(backend)};
+
+	h->tunneled = false;
+	assert_int_equal(ipc_send(h->child, MSG_MAPS_TUNNEL_SET, &msg, sizeof(msg)), 0);
+	maps_host_wait(h, &h->tunneled);
+	assert_int_equal(h->tunnel.seq, msg.seq);
+	assert_memory_equal(&h->tunnel.backend, &msg.backend, sizeof(msg.backend));
+	return h->tunnel.mark;
+}
+
+void maps_host_tunnel_del(struct maps_host *h, const char *backend)
+{
+	struct msg_tunnel msg = {.backend = addr_of(backend)};
+
+	assert_int_equal(ipc_send(h->child, MSG_MAPS_TUNNEL_DEL, &msg, sizeof(msg)), 0);
 }
 
 void maps_host_sample(struct maps_host *h, struct msg_sample_set set)

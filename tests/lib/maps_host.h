@@ -57,6 +57,7 @@ struct maps_host {
 	struct msg_stats_be be_stats[MAPS_HOST_RESULTS];
 	uint64_t reasons[64];
 	size_t n_reasons, n_events;
+	struct msg_stats_reason events[64];
 	/* Answer to maps_host_ask() and to maps_host_sample(); samples that came since. */
 	bool answered, sampling;
 	struct msg_answer answer;
@@ -67,6 +68,11 @@ struct maps_host {
 	bool checked, used;
 	struct msg_check check;
 	struct msg_usage usage;
+	/* Answer to maps_host_tunnel(), and what was said about the way. */
+	bool tunneled;
+	struct msg_tunnel tunnel;
+	unsigned int n_tunnel_states;
+	struct msg_tunnel_state tunnel_state;
 };
 
 /* False: the machine does not allow it, skip. */
@@ -91,6 +97,10 @@ void maps_host_stats(struct maps_host *h);
 /* seq is filled in. */
 void maps_host_ask(struct maps_host *h, struct msg_ask ask);
 void maps_host_sample(struct maps_host *h, struct msg_sample_set set);
+
+/* Has a backend get a mark, and returns it; 0: there is none, h->tunnel.error says why. */
+uint32_t maps_host_tunnel(struct maps_host *h, const char *backend);
+void maps_host_tunnel_del(struct maps_host *h, const char *backend);
 
 /* Runs the loop until *flag, at most 10 s. Fails the test otherwise. */
 void maps_host_wait(struct maps_host *h, const bool *flag);
