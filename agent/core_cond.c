@@ -68,11 +68,29 @@ static size_t cond_frame(const struct core_backend *be, const struct model_check
 	return len;
 }
 
-static void cond_free(struct core *c, struct core_cond *cond)
+void core_cond_send(struct core *c, struct core_cond *cond)
+{
+	if (cond->sent)
+		return;
+	cond->sent = true;
+	c->ops->health(c->user, MSG_HC_SET, cond->msg, cond->len);
+}
+
+void core_cond_take_back(struct core *c, struct core_cond *cond)
 {
 	struct msg_hc_del del = {.id = cond->id};
 
+	if (!cond->sent)
+		return;
+	cond->sent = false;
+	cond->msg->initial = cond->state;
 	c->ops->health(c->user, MSG_HC_DEL, &del, sizeof(del));
+}
+
+static void cond_free(struct core *c, struct core_cond *cond)
+{
+	core_cond_take_back(c, cond);
+	core_tunnel_remove(c, cond);
 	HASH_DELETE(by_id, c->conds_by_id, cond);
 	HASH_DELETE(by_frame, c->conds_by_frame, cond);
 	core_mass_forget(c, cond);
@@ -175,7 +193,13 @@ static int cond_new(struct core *c, struct msg_hc_cond *msg, size_t len,
 	}
 	msg->id = cond->id;
 	set_initial(c, cond, be, old);
-	c->ops->health(c->user, MSG_HC_SET, msg, len);
+	if (addr_is_unspecified(&msg->dest)) {
+		core_cond_send(c, cond);
+	} else if (core_tunnel_add(c, cond) < 0) {
+		HASH_DELETE(by_id, c->conds_by_id, cond);
+		HASH_DELETE(by_frame, c->conds_by_frame, cond);
+		goto fail;
+	}
 	*ret = cond;
 	return 0;
 fail:

@@ -82,6 +82,10 @@ struct core_cond {
 	uint64_t failing_ns; /* failing, since */
 	struct core_failure failure;
 	struct core_use *uses; /* freed with the last of them */
+	bool sent;	       /* the health child has it */
+	/* core_tunnel.c: through the tunnel to this backend; NULL: not through the tunnel. */
+	struct core_tunnel *tunnel;
+	struct core_cond *tunnel_next, **tunnel_link;
 };
 
 /* One backend's interest in one condition. */
@@ -246,6 +250,9 @@ struct core {
 	struct core_cond *conds_by_id, *conds_by_frame;
 	struct core_override *overrides;
 	struct core_target *targets; /* addresses of backends, each once */
+	struct core_tunnel *tunnels; /* ... of those that are checked through the tunnel */
+	struct msg_tunnel_state tunnel_state;
+	uint64_t next_tunnel; /* number of the next question for a mark */
 	struct core_stored *verdicts;
 	struct core_source *sources; /* what is said from outside, by file and ... */
 	struct core_about *abouts;   /* ... by backend */
@@ -310,6 +317,9 @@ bool core_target_known(const struct core *c, const struct addr *a);
 int core_cond_get(struct core *c, const struct model_check *k, struct core_backend *be,
 		  const struct core_backend *old, struct core_use *use);
 void core_use_put(struct core *c, struct core_use *use);
+/* The health child is to have it, with the verdict that there is, or not. Idempotent. */
+void core_cond_send(struct core *c, struct core_cond *cond);
+void core_cond_take_back(struct core *c, struct core_cond *cond);
 
 /* core_health.c */
 bool core_backend_judge(struct core_backend *be); /* true when its health changed */
@@ -335,6 +345,14 @@ static inline bool core_dataplane_ok(const struct core *c)
 {
 	return c->dataplane_up && !c->mass.withdrawn;
 }
+
+/* core_tunnel.c: conditions whose frame has a dest; the health child has them when they can be probed. */
+int core_tunnel_add(struct core *c, struct core_cond *cond);
+void core_tunnel_remove(struct core *c, struct core_cond *cond);
+/* A frame of the maps child's. False: it is for somebody else, or malformed. */
+bool core_tunnel_frame(struct core *c, uint16_t type, const void *data, size_t len);
+/* Why this node does not probe it; NULL: it does, or will. */
+const char *core_tunnel_why(const struct core *c, const struct core_cond *cond);
 
 /* core_run.c */
 bool core_log_one(const struct core *c, struct core_log *log); /* may it have a line? */

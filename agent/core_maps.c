@@ -178,7 +178,7 @@ void core_maps_frame(struct core *c, uint16_t type, const void *data, size_t len
 		if (done->seq != c->seq)
 			return;
 		core_batch_done(c, done);
-	} else {
+	} else if (!core_tunnel_frame(c, type, data, len)) {
 		log_warning("unexpected frame from the maps child", "type=%u length=%zu", type,
 			    len);
 	}

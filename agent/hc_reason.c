@@ -106,7 +106,7 @@ const char *hc_reason_format(char *buf, size_t len, uint8_t reason, uint32_t det
 		text = X509_verify_cert_error_string((long)detail);
 		break;
 	case MSG_HC_LOCAL:
-		snprintf(buf, len, "not probed, this node's own fault: %s", strerror((int)detail));
+		snprintf(buf, len, HC_REASON_LOCAL "%s", strerror((int)detail));
 		return buf;
 	default:
 		text = hc_reason_str(reason);

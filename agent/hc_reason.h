@@ -11,6 +11,9 @@
 
 #define HC_REASON_LEN 128
 
+/* How the words for MSG_HC_LOCAL begin. */
+#define HC_REASON_LOCAL "not probed, this node's own fault: "
+
 /* One lower-case word for an enum msg_hc_reason, "unknown" for any other value. */
 const char *hc_reason_str(uint8_t reason);
 

@@ -78,6 +78,7 @@ static void on_svc_set(struct core_fx *fx, const struct msg_svc *svc, size_t len
 static void on_maps(void *user, uint16_t type, const void *data, size_t len)
 {
 	const struct msg_svc *svc = data;
+	const struct msg_tunnel *tunnel = data;
 	const struct msg_vip *v = data;
 	struct core_fx *fx = user;
 	char vip[ADDR_STRLEN];
@@ -115,6 +116,13 @@ static void on_maps(void *user, uint16_t type, const void *data, size_t len)
 		fx->has_batch = true;
 		fx->batch = ((const struct msg_batch *)data)->seq;
 		say(fx, "maps commit");
+		break;
+	case MSG_MAPS_TUNNEL_SET:
+	case MSG_MAPS_TUNNEL_DEL:
+		assert_int_equal(len, sizeof(*tunnel));
+		say(fx, "maps tunnel_%s %s", type == MSG_MAPS_TUNNEL_SET ? "set" : "del",
+		    addr_str(&tunnel->backend, vip));
+		fx->tunnel = *tunnel;
 		break;
 	default:
 		fail_msg("frame %u to the maps child", type);

@@ -13,7 +13,7 @@
  * Lines: "maps vip_set A[/LEN][ pass]", "maps vip_del A",
  * "maps svc_set A tcp/80 n=2 [B,C=quic id,~D][ affinity][ quic=CONFIG/LEN]" (~D drains, n are
  * the others), "maps svc_del A tcp/80", "maps want_vip A[ any]", "maps want_svc A tcp/80 n=2[ any]",
- * "maps commit", "hc set B:80 tcp", "hc del",
+ * "maps tunnel_set B", "maps tunnel_del B", "maps commit", "hc set B:80 tcp", "hc del",
  * "sync", "vip A[/LEN] ready|not enabled=1/2", "gone A[/LEN]", "dataplane ok|down",
  * "report", "accepted R", "verdicts", "overrides", "local".
  */
@@ -38,6 +38,8 @@ struct core_fx {
 	size_t n_pending;
 	uint64_t batch;
 	bool has_batch;
+
+	struct msg_tunnel tunnel; /* the last question for a mark */
 
 	struct msg_hc_cond conds[4096]; /* what the health child has */
 	size_t n_conds;
