@@ -10,7 +10,7 @@ BY	  := $(BUILD)/by
 GUEST_S	  := 240
 
 # The whole agent, too, with real packets over veth.
-GUEST_NET := tests/netns/test_datapath.py tests/netns/test_traffic.py
+GUEST_NET := tests/netns/test_datapath.py tests/netns/test_traffic.py tests/netns/test_tunnel.py
 
 PLAIN_SRC := $(wildcard tests/xdp/test_*.c tests/kernels/test_*.c)
 PLAIN_LIB := $(patsubst tests/lib/%.c,$(BUILD)/plain/lib/%.o,$(wildcard tests/lib/*.c))
