@@ -2,8 +2,7 @@
 /*
  * Checks through the tunnel, on the maps child's side. A socket with a mark is connected to a
  * VIP, and its SYN is caught on the wire: it must be, byte by byte, what the XDP program
- * that is attached makes of the same SYN. Then rules and routes: put back, removed, left over by
- * another agent, and shut where a probe would tell a lie.
+ * that is attached makes of the same SYN.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -23,25 +22,13 @@
 #include <cmocka.h>
 
 #include "maps_fs.h"
-#include "maps_host.h"
 #include "pkt.h"
+#include "tunnel_fixture.h"
 #include "util.h"
 #include "xdp/nlb_shared.h"
 #include "xdp_net.h"
 
-#define VIP4	  "192.0.2.1"
-#define VIP6	  "2001:db8:f::1"
-#define PORT	  80
 #define FRAME_MAX 2048
-
-#define NEEDS_ROOT()                                                                               \
-	do {                                                                                       \
-		if (!possible)                                                                     \
-			skip();                                                                    \
-	} while (0)
-
-static bool possible;
-static struct maps_host host;
 
 struct frame {
 	uint8_t data[FRAME_MAX];
@@ -125,7 +112,7 @@ static int xdp_fd(void)
 	uint32_t len = sizeof(info);
 	int link, fd;
 
-	maps_fs_link_path(&host.cfg, "lb0", path);
+	maps_fs_link_path(&tunnel_fx_host.cfg, "lb0", path);
 	link = bpf_obj_get(path);
 	assert_true(link >= 0);
 	assert_int_equal(bpf_obj_get_info_by_fd(link, &info, &len), 0);
@@ -186,50 +173,25 @@ static void assert_as_xdp(const struct frame *out)
 	assert_memory_equal(out->data, want.data, want.len);
 }
 
-/* ---- probes ---- */
-
-/* A socket that connects to the VIP with a mark; *ret_err is 0, or connect()'s errno. */
-static int probe(const char *vip, uint32_t mark, int *ret_err)
-{
-	struct sockaddr_storage to;
-	struct addr a;
-	socklen_t len;
-	int fd;
-
-	assert_int_equal(addr_parse(vip, &a), 0);
-	len = addr_to_sockaddr(&a, PORT, &to);
-	fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
-	*ret_err =
-		connect(fd, (struct sockaddr *)&to, len) == 0 || errno == EINPROGRESS ? 0 : errno;
-	return fd;
-}
-
-static int probe_error(const char *vip, uint32_t mark)
-{
-	int err;
-
-	close(probe(vip, mark, &err));
-	return err;
-}
+/* ---- the tests ---- */
 
 /* One SYN to each VIP through the tunnel to the backend, and what the XDP program would do. */
 static void probe_both(const char *backend)
 {
-	uint32_t mark = maps_host_tunnel(&host, backend);
+	uint32_t mark = maps_host_tunnel(&tunnel_fx_host, backend);
 	int wire = wire_open();
 
 	assert_int_equal(mark & NLB_TUNNEL_MASK, 0x4e400000);
 	assert_int_not_equal(mark & NLB_TUNNEL_BACKEND, 0);
 	for (int i = 0; i < 2; i++) {
-		const char *vip = i ? VIP6 : VIP4;
+		const char *vip = i ? TUNNEL_FX_VIP6 : TUNNEL_FX_VIP4;
 		struct frame out;
 		int err, fd;
 
-		maps_host_svc(&host, vip, PORT, 7, (const char *[]){backend, NULL});
-		maps_host_commit(&host);
-		fd = probe(vip, mark, &err);
+		maps_host_svc(&tunnel_fx_host, vip, TUNNEL_FX_PORT, 7,
+			      (const char *[]){backend, NULL});
+		maps_host_commit(&tunnel_fx_host);
+		fd = tunnel_fx_probe(vip, mark, &err);
 		assert_int_equal(err, 0);
 		wire_read(wire, &out);
 		assert_as_xdp(&out);
@@ -238,95 +200,44 @@ static void probe_both(const char *backend)
 	close(wire);
 }
 
-/* Of the marks' packets that left by a hop of the agent's, or went by the kernel's routes, ... */
-static uint64_t count(const char *name)
-{
-	maps_host_stats(&host);
-	for (size_t i = 0; i < host.n_events; i++)
-		if (strcmp(host.events[i].name, name) == 0)
-			return host.events[i].packets;
-	fail_msg("no event %s", name);
-	return 0;
-}
-
-/* ---- the tests ---- */
-
-static void start(void)
-{
-	maps_host_start(&host);
-	assert_true(host.ready);
-	maps_host_vip(&host, VIP4);
-	maps_host_vip(&host, VIP6);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	possible = maps_host_init(&host);
-	if (!possible)
-		return 0;
-	xdp_net_sysctl("ipv4/conf/all/rp_filter", "0");
-	xdp_net_sysctl("ipv4/conf/lb0/rp_filter", "0");
-	/* As nlbd has them. */
-	xdp_net_run("ip route add blackhole " VIP4);
-	xdp_net_run("ip route add blackhole " VIP6);
-	start();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	if (possible && host.child)
-		assert_int_equal(maps_host_stop(&host), 0);
-	return 0;
-}
-
 static void test_as_the_data_plane(void **state)
 {
 	(void)state;
-	NEEDS_ROOT();
+	TUNNEL_FX_NEEDED();
 	probe_both("10.0.0.11");
 	probe_both("fd00::12");
-	assert_int_equal(count("tunnel_check"), 4);
-	assert_int_equal(count("tunnel_check_routed"), 0);
-	assert_memory_equal(host.tunnel_state.up, ((uint8_t[]){1, 1}), 2);
-	assert_int_equal(host.n_tunnel_states, 1);
+	assert_int_equal(tunnel_fx_count("tunnel_check"), 4);
+	assert_int_equal(tunnel_fx_count("tunnel_check_routed"), 0);
+	assert_memory_equal(tunnel_fx_host.tunnel_state.up, ((uint8_t[]){1, 1}), 2);
+	assert_int_equal(tunnel_fx_host.n_tunnel_states, 1);
+}
+
+static void with_prefixes(void)
+{
+	maps_host_stop(&tunnel_fx_host);
+	tunnel_fx_host.cfg.has_source4 = tunnel_fx_host.cfg.has_source6 = true;
+	assert_int_equal(addr_parse("10.255.0.0", &tunnel_fx_host.cfg.source4), 0);
+	assert_int_equal(addr_parse("fd55::", &tunnel_fx_host.cfg.source6), 0);
+	tunnel_fx_host.cfg.source4_plen = 16;
+	tunnel_fx_host.cfg.source6_plen = 96;
+	tunnel_fx_start();
 }
 
 /* Each flow has an outer source of its own. */
 static void test_source_prefix(void **state)
 {
 	(void)state;
-	NEEDS_ROOT();
-	maps_host_stop(&host);
-	host.cfg.has_source4 = host.cfg.has_source6 = true;
-	assert_int_equal(addr_parse("10.255.0.0", &host.cfg.source4), 0);
-	assert_int_equal(addr_parse("fd55::", &host.cfg.source6), 0);
-	host.cfg.source4_plen = 16;
-	host.cfg.source6_plen = 96;
-	start();
+	TUNNEL_FX_NEEDED();
+	with_prefixes();
 	probe_both("10.0.0.11");
 	probe_both("fd00::12");
-	assert_int_equal(count("tunnel_check"), 4);
-}
-
-static int map_fd(const char *name)
-{
-	char path[MAPS_FS_PATH_LEN], dir[MAPS_FS_PATH_LEN];
-	int fd;
-
-	maps_fs_layout_dir(&host.cfg, dir);
-	snprintf(path, sizeof(path), "%.500s/%s", dir, name);
-	fd = bpf_obj_get(path);
-	assert_true(fd >= 0);
-	return fd;
+	assert_int_equal(tunnel_fx_count("tunnel_check"), 4);
 }
 
 /* Puts n VLAN tags into the hop of a backend that has a mark, as a VLAN device would have. */
 static void tag_hop(uint32_t mark, unsigned int n)
 {
-	int backends = map_fd("nlb_backends"), hops = map_fd("nlb_hops");
+	int backends = tunnel_fx_map_fd("nlb_backends"), hops = tunnel_fx_map_fd("nlb_hops");
 	uint32_t number = mark & NLB_TUNNEL_BACKEND;
 	struct nlb_backend b;
 	struct nlb_hop hop;
@@ -348,14 +259,104 @@ static void test_vlan(void **state)
 	static const char *const backends[] = {"10.0.0.11", "fd00::12"};
 
 	(void)state;
-	NEEDS_ROOT();
+	TUNNEL_FX_NEEDED();
 	for (unsigned int i = 0; i < 2; i++) {
-		maps_host_svc(&host, VIP4, PORT, 7, (const char *[]){backends[i], NULL});
-		maps_host_commit(&host);
-		tag_hop(maps_host_tunnel(&host, backends[i]), i + 1);
+		maps_host_svc(&tunnel_fx_host, TUNNEL_FX_VIP4, TUNNEL_FX_PORT, 7,
+			      (const char *[]){backends[i], NULL});
+		maps_host_commit(&tunnel_fx_host);
+		tag_hop(maps_host_tunnel(&tunnel_fx_host, backends[i]), i + 1);
 		probe_both(backends[i]);
 	}
-	assert_int_equal(count("tunnel_check"), 4);
+	assert_int_equal(tunnel_fx_count("tunnel_check"), 4);
+}
+
+/* A datagram to the VIP; 0 or errno. */
+static int send_udp(const char *vip, uint32_t mark, size_t len)
+{
+	static const uint8_t data[4000];
+	struct sockaddr_storage to;
+	struct addr a;
+	int fd, err = 0;
+	socklen_t to_len;
+
+	assert_int_equal(addr_parse(vip, &a), 0);
+	to_len = addr_to_sockaddr(&a, TUNNEL_FX_PORT, &to);
+	fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	if (sendto(fd, data, len, 0, (struct sockaddr *)&to, to_len) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+/* All fragments of a datagram have one outer source, and fit. */
+static void test_fragments(void **state)
+{
+	struct frame first, next;
+	uint32_t mark;
+	int wire;
+
+	(void)state;
+	TUNNEL_FX_NEEDED();
+	with_prefixes();
+	mark = maps_host_tunnel(&tunnel_fx_host, "10.0.0.11");
+	for (int i = 0; i < 2; i++) {
+		wire = wire_open();
+		assert_int_equal(send_udp(i ? TUNNEL_FX_VIP6 : TUNNEL_FX_VIP4, mark, 4000), 0);
+		wire_read(wire, &first);
+		for (int k = 0; k < 2; k++) {
+			wire_read(wire, &next);
+			assert_memory_equal(next.data + 26, first.data + 26, 8);
+			assert_true(next.len <= 1514);
+		}
+		close(wire);
+	}
+}
+
+/* What cannot be sent is dropped under its reason, as by the XDP program. */
+static void test_drops(void **state)
+{
+	uint32_t mark, number, zero = 0;
+	struct nlb_config config;
+	struct nlb_backend b;
+	struct nlb_hop hop;
+	int backends, hops, configs;
+
+	(void)state;
+	TUNNEL_FX_NEEDED();
+	mark = maps_host_tunnel(&tunnel_fx_host, "10.0.0.11");
+	number = mark & NLB_TUNNEL_BACKEND;
+	backends = tunnel_fx_map_fd("nlb_backends");
+	hops = tunnel_fx_map_fd("nlb_hops");
+	configs = tunnel_fx_map_fd("nlb_config");
+	assert_int_equal(bpf_map_lookup_elem(backends, &number, &b), 0);
+	assert_int_equal(bpf_map_lookup_elem(hops, &b.hop, &hop), 0);
+	hop.mtu = 20 + 20 + 8 + 100;
+	assert_int_equal(bpf_map_update_elem(hops, &b.hop, &hop, BPF_ANY), 0);
+	assert_int_equal(send_udp(TUNNEL_FX_VIP4, mark, 100), 0);
+	assert_int_equal(send_udp(TUNNEL_FX_VIP4, mark, 101), EPERM);
+	assert_int_equal(tunnel_fx_count("tunnel_check"), 1);
+	assert_int_equal(tunnel_fx_count("tunnel_check_too_big"), 1);
+
+	assert_int_equal(send_udp(TUNNEL_FX_VIP4, mark & NLB_TUNNEL_MASK, 1), EPERM);
+	assert_int_equal(send_udp(TUNNEL_FX_VIP4, mark + 1, 1), EPERM);
+	assert_int_equal(send_udp(TUNNEL_FX_VIP4, mark | NLB_TUNNEL_BACKEND, 1), EPERM);
+	assert_int_equal(tunnel_fx_count("tunnel_check_no_backend"), 3);
+
+	b.hop = 0;
+	assert_int_equal(bpf_map_update_elem(backends, &number, &b, BPF_ANY), 0);
+	assert_int_equal(send_udp(TUNNEL_FX_VIP4, mark, 1), 0);
+	assert_int_equal(tunnel_fx_count("tunnel_check_routed"), 1);
+	assert_int_equal(bpf_map_lookup_elem(configs, &zero, &config), 0);
+	memset(config.source4, 0, sizeof(config.source4));
+	assert_int_equal(bpf_map_update_elem(configs, &zero, &config, BPF_ANY), 0);
+	assert_int_equal(send_udp(TUNNEL_FX_VIP4, mark, 1), EPERM);
+	assert_int_equal(tunnel_fx_count("tunnel_check_no_source"), 1);
+	assert_int_equal(tunnel_fx_count("tunnel_check"), 1);
+	close(backends);
+	close(hops);
+	close(configs);
 }
 
 /*
@@ -369,229 +370,37 @@ static void test_routed(void **state)
 	int err, fd, wire;
 
 	(void)state;
-	NEEDS_ROOT();
+	TUNNEL_FX_NEEDED();
 	for (int i = 0; i < 2; i++) {
 		const char *backend = i ? "fd00::99" : "10.0.0.99";
 
-		maps_host_svc(&host, VIP4, PORT, 7, (const char *[]){backend, NULL});
-		maps_host_commit(&host);
-		mark = maps_host_tunnel(&host, backend);
+		maps_host_svc(&tunnel_fx_host, TUNNEL_FX_VIP4, TUNNEL_FX_PORT, 7,
+			      (const char *[]){backend, NULL});
+		maps_host_commit(&tunnel_fx_host);
+		mark = maps_host_tunnel(&tunnel_fx_host, backend);
 		wire = wire_open();
-		fd = probe(VIP4, mark, &err);
+		fd = tunnel_fx_probe(TUNNEL_FX_VIP4, mark, &err);
 		assert_int_equal(err, 0);
-		assert_int_equal(count("tunnel_check_routed"), i + 1);
+		assert_int_equal(tunnel_fx_count("tunnel_check_routed"), i + 1);
 		xdp_net_run("ip neigh replace %s lladdr 02:00:00:00:00:99 dev lb0 nud permanent",
 			    backend);
 		wire_read(wire, &out);
-		maps_host_wait_state(&host, VIP4, PORT, MSG_SVC_PROVEN);
+		maps_host_wait_state(&tunnel_fx_host, TUNNEL_FX_VIP4, TUNNEL_FX_PORT,
+				     MSG_SVC_PROVEN);
 		assert_as_xdp(&out);
 		close(fd);
 		close(wire);
 	}
-	assert_int_equal(count("tunnel_check"), 0);
+	assert_int_equal(tunnel_fx_count("tunnel_check"), 0);
 }
 
-/* A probe that cannot get into the tunnel must fail here, and at once. */
-static void test_interface_down(void **state)
-{
-	unsigned int n;
-	uint32_t mark;
-
-	(void)state;
-	NEEDS_ROOT();
-	mark = maps_host_tunnel(&host, "10.0.0.11");
-	assert_int_equal(probe_error(VIP4, mark), 0);
-	xdp_net_run("ip route del blackhole " VIP4);
-	xdp_net_run("ip link set lb0 down");
-	assert_int_equal(probe_error(VIP4, mark), EINVAL);
-	assert_int_equal(probe_error(VIP6, mark), EINVAL);
-	for (n = 0; host.tunnel_state.up[0] && n < 500; n++)
-		maps_host_linger(&host, 20);
-	assert_memory_equal(host.tunnel_state.up, ((uint8_t[]){0, 0}), 2);
-	assert_non_null(strstr(host.tunnel_state.reason[0], "is up"));
-	xdp_net_run("ip link set lb0 up");
-	for (n = 0; !host.tunnel_state.up[0] && n < 500; n++)
-		maps_host_linger(&host, 20);
-	assert_memory_equal(host.tunnel_state.up, ((uint8_t[]){1, 1}), 2);
-	assert_int_equal(probe_error(VIP4, mark), 0);
-}
-
-/* Is a probe with the mark brought to the table? Without, the VIP is a blackhole. */
-static bool led(uint32_t mark)
-{
-	return probe_error(VIP4, mark) == 0 && probe_error(VIP6, mark) == 0;
-}
-
-/* Has a probe of the VIP this source, and room for so much before the tunnel? */
-static bool leaves_by(const char *vip, uint32_t mark, const char *source, int mtu)
-{
-	struct sockaddr_storage ss = {};
-	socklen_t len = sizeof(ss);
-	struct addr want, have;
-	int fd, err, room = 0;
-	bool v4;
-
-	assert_int_equal(addr_parse(source, &want), 0);
-	v4 = addr_is_v4(&want);
-	fd = probe(vip, mark, &err);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	assert_int_equal(addr_from_sockaddr(&ss, &have), 0);
-	len = sizeof(room);
-	getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &room, &len);
-	close(fd);
-	return !err && addr_cmp(&want, &have) == 0 && room == mtu;
-}
-
-/* While one interface is up, there is a way, whichever it is. */
-static void test_two_interfaces(void **state)
-{
-	uint32_t mark;
-
-	(void)state;
-	NEEDS_ROOT();
-	maps_host_stop(&host);
-	xdp_net_run("ip link add lb2 type veth peer name lb3");
-	xdp_net_run("ip link set lb3 up");
-	xdp_net_run("ip link set lb2 mtu 1400 up");
-	xdp_net_run("ip addr add 10.2.0.1/24 dev lb2");
-	xdp_net_run("ip addr add fd02::1/64 dev lb2 nodad");
-	xdp_net_sysctl("ipv6/conf/lb0/keep_addr_on_down", "1");
-	snprintf(host.cfg.interfaces[host.cfg.n_interfaces++], IF_NAMESIZE, "lb2");
-	start();
-	mark = maps_host_tunnel(&host, "10.0.0.11");
-	assert_true(led(mark));
-	for (unsigned int i = 0; i < 2; i++) {
-		bool moved = false;
-
-		xdp_net_run("ip link set lb%u down", i ? 2 : 0);
-		for (unsigned int n = 0; !moved && n < 500; n++) {
-			maps_host_linger(&host, 20);
-			moved = leaves_by(VIP4, mark, i ? "10.0.0.1" : "10.2.0.1",
-					  i ? 1460 : 1360) &&
-				leaves_by(VIP6, mark, i ? "fd00::1" : "fd02::1", i ? 1460 : 1360);
-		}
-		assert_true(moved);
-		xdp_net_run("ip link set lb%u up", i ? 2 : 0);
-	}
-	assert_memory_equal(host.tunnel_state.up, ((uint8_t[]){1, 1}), 2);
-}
-
-/* Answers would be thrown away: it is this node's fault, and no backend's. */
-static void test_rp_filter(void **state)
-{
-	unsigned int n;
-
-	(void)state;
-	NEEDS_ROOT();
-	maps_host_tunnel(&host, "10.0.0.11");
-	assert_int_equal(host.tunnel_state.up[0], 1);
-	xdp_net_sysctl("ipv4/conf/lb0/rp_filter", "2");
-	for (n = 0; host.tunnel_state.up[0] && n < 500; n++)
-		maps_host_linger(&host, 20);
-	assert_memory_equal(host.tunnel_state.up, ((uint8_t[]){0, 1}), 2);
-	assert_string_equal(host.tunnel_state.reason[0], "net.ipv4.conf.lb0.rp_filter must be 0");
-	xdp_net_sysctl("ipv4/conf/lb0/rp_filter", "0");
-	for (n = 0; !host.tunnel_state.up[0] && n < 500; n++)
-		maps_host_linger(&host, 20);
-	xdp_net_sysctl("ipv4/conf/all/rp_filter", "1");
-	for (n = 0; host.tunnel_state.up[0] && n < 500; n++)
-		maps_host_linger(&host, 20);
-	assert_string_equal(host.tunnel_state.reason[0], "net.ipv4.conf.all.rp_filter must be 0");
-}
-
-/* What others take away is put back. */
-static void test_put_back(void **state)
-{
-	static const char *const taken[] = {
-		"ip rule del priority 100",
-		"ip -6 rule del priority 100",
-		"ip route del default table 1252",
-		"ip -6 route flush table 1252",
-	};
-	uint32_t mark;
-
-	(void)state;
-	NEEDS_ROOT();
-	mark = maps_host_tunnel(&host, "10.0.0.11");
-	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
-		assert_true(led(mark));
-		xdp_net_run("%s", taken[i]);
-		assert_false(led(mark));
-		for (unsigned int n = 0; !led(mark) && n < 500; n++)
-			maps_host_linger(&host, 20);
-		assert_true(led(mark));
-	}
-	assert_int_equal(host.n_tunnel_states, 1);
-}
-
-/* Nothing is left: without a mark, at the end, and of an agent that was killed. */
-static void test_removed(void **state)
-{
-	uint32_t mark;
-
-	(void)state;
-	NEEDS_ROOT();
-	mark = maps_host_tunnel(&host, "10.0.0.11");
-	assert_true(led(mark));
-	maps_host_tunnel_del(&host, "10.0.0.11");
-	for (unsigned int n = 0; led(mark) && n < 500; n++)
-		maps_host_linger(&host, 20);
-	assert_false(led(mark));
-
-	mark = maps_host_tunnel(&host, "10.0.0.12");
-	assert_true(led(mark));
-	assert_int_equal(maps_host_stop(&host), 0);
-	assert_false(led(mark));
-
-	maps_host_start(&host);
-	mark = maps_host_tunnel(&host, "10.0.0.12");
-	maps_host_kill(&host);
-	assert_true(led(mark));
-	/* Another one, which would have its own elsewhere, and leaves alone what is not ours. */
-	xdp_net_run("ip rule add fwmark 0x4e400000/0xfff00000 table 99 priority 101");
-	host.cfg.tunnel_table = 4711;
-	host.cfg.tunnel_priority = 200;
-	maps_host_start(&host);
-	assert_false(led(mark));
-	assert_int_not_equal(xdp_net_try("ip -6 route get fibmatch " VIP6 " mark %u", mark), 0);
-	xdp_net_run("ip rule del priority 101");
-	assert_int_not_equal(xdp_net_try("ip rule del priority 100"), 0);
-	mark = maps_host_tunnel(&host, "10.0.0.12");
-	assert_true(led(mark));
-	xdp_net_run("ip rule del priority 200");
-}
-
-/* A mark keeps its backend's number; an address more than there are numbers gets none. */
-static void test_numbers(void **state)
-{
-	uint32_t first;
-	char text[ADDR_STRLEN];
-
-	(void)state;
-	NEEDS_ROOT();
-	first = maps_host_tunnel(&host, "10.0.0.11");
-	assert_int_equal(maps_host_tunnel(&host, "10.0.0.11"), first);
-	for (unsigned int i = 1; i < host.cfg.max_backends; i++) {
-		snprintf(text, sizeof(text), "10.9.0.%u", i);
-		assert_int_not_equal(maps_host_tunnel(&host, text), 0);
-	}
-	assert_int_equal(maps_host_tunnel(&host, "10.9.1.1"), 0);
-	assert_int_equal(host.tunnel.error, -ENOSPC);
-	maps_host_tunnel_del(&host, "10.9.0.1");
-	assert_int_not_equal(maps_host_tunnel(&host, "10.9.1.1"), 0);
-	maps_host_tunnel_del(&host, "10.9.9.9");
-	assert_int_equal(maps_host_tunnel(&host, "10.0.0.11"), first);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, tunnel_fx_setup, tunnel_fx_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_as_the_data_plane), TEST(test_source_prefix), TEST(test_vlan),
-		TEST(test_two_interfaces),    TEST(test_routed),	TEST(test_interface_down),
-		TEST(test_rp_filter),	      TEST(test_put_back),	TEST(test_removed),
-		TEST(test_numbers),
+		TEST(test_fragments),	      TEST(test_drops),		TEST(test_routed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
