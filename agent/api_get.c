@@ -11,19 +11,14 @@
 static void write_check(const struct core_use *use, struct jput b)
 {
 	const struct core_cond *cond = use->cond;
-	const char *why = core_tunnel_why(use->be->port->vip->core, cond);
 	char words[HC_REASON_LEN];
 
 	jput_str(b, "type", hc_type_str(cond->msg->type));
 	if (cond->msg->port)
 		jput_u64(b, "port", cond->msg->port);
 	jput_str(b, "state", hc_state_str(cond->state));
-	if (why) {
-		snprintf(words, sizeof(words), HC_REASON_LOCAL "%s", why);
-		jput_str(b, "result", words);
-	} else if (cond->state != MSG_HC_UNKNOWN) {
-		jput_str(b, "result",
-			 hc_reason_format(words, sizeof(words), cond->reason, cond->detail));
+	if (cond->state != MSG_HC_UNKNOWN || cond->reason == MSG_HC_LOCAL) {
+		jput_str(b, "result", core_cond_result(cond, words));
 		jput_u64(b, "latency_us", cond->latency_us);
 	}
 }

@@ -102,6 +102,16 @@ void core_health_results(struct core *c, const struct msg_hc_result *r, size_t n
 
 /* ---- words ---- */
 
+const char *core_cond_result(const struct core_cond *cond, char buf[static HC_REASON_LEN])
+{
+	const char *why = core_tunnel_why(cond);
+
+	if (!why)
+		return hc_reason_format(buf, HC_REASON_LEN, cond->reason, cond->detail);
+	snprintf(buf, HC_REASON_LEN, HC_REASON_LOCAL "%s", why);
+	return buf;
+}
+
 static void cond_words(const struct core_cond *cond, const char *what, char *buf, size_t len)
 {
 	char words[HC_REASON_LEN];
@@ -111,7 +121,7 @@ static void cond_words(const struct core_cond *cond, const char *what, char *buf
 		snprintf(words, sizeof(words),
 			 cond->probed ? "down since before the restart" : "not probed yet");
 	else
-		hc_reason_format(words, sizeof(words), cond->reason, cond->detail);
+		core_cond_result(cond, words);
 	if (cond->msg->port)
 		snprintf(buf, len, "%s%s/%u: %s", what, hc_type_str(cond->msg->type),
 			 cond->msg->port, words);

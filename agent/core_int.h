@@ -323,6 +323,8 @@ void core_cond_take_back(struct core *c, struct core_cond *cond);
 
 /* core_health.c */
 bool core_backend_judge(struct core_backend *be); /* true when its health changed */
+/* What the last probe came to, or why there is none, into buf, which is returned. */
+const char *core_cond_result(const struct core_cond *cond, char buf[static HC_REASON_LEN]);
 bool core_backend_probed(const struct core_backend *be);
 void core_backend_reason(const struct core_backend *be, char *buf, size_t len);
 void core_cond_state(struct core *c, struct core_cond *cond, enum msg_hc_state state);
@@ -352,7 +354,7 @@ void core_tunnel_remove(struct core *c, struct core_cond *cond);
 /* A frame of the maps child's. False: it is for somebody else, or malformed. */
 bool core_tunnel_frame(struct core *c, uint16_t type, const void *data, size_t len);
 /* Why this node does not probe it; NULL: it does, or will. */
-const char *core_tunnel_why(const struct core *c, const struct core_cond *cond);
+const char *core_tunnel_why(const struct core_cond *cond);
 
 /* core_run.c */
 bool core_log_one(const struct core *c, struct core_log *log); /* may it have a line? */

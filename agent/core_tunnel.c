@@ -17,6 +17,7 @@
 /* A backend of conditions that are probed through the tunnel. */
 struct core_tunnel {
 	UT_hash_handle hh; /* by addr */
+	const struct core *core;
 	struct addr addr;
 	bool answered;
 	struct msg_tunnel answer; /* when it is; before, .seq is that of the question */
@@ -29,17 +30,19 @@ static int family_of(const struct core_cond *cond)
 	return addr_is_v4(&cond->msg->dest) ? 0 : 1;
 }
 
-const char *core_tunnel_why(const struct core *c, const struct core_cond *cond)
+const char *core_tunnel_why(const struct core_cond *cond)
 {
 	const struct core_tunnel *t = cond->tunnel;
+	const struct msg_tunnel_state *state;
 
 	if (!t || !t->answered)
 		return NULL;
+	state = &t->core->tunnel_state;
 	if (!t->answer.mark)
 		return t->answer.error == -ENOSPC ? "max-backends reached"
 						  : strerror(-t->answer.error);
-	if (!c->tunnel_state.up[family_of(cond)])
-		return c->tunnel_state.reason[family_of(cond)];
+	if (!state->up[family_of(cond)])
+		return state->reason[family_of(cond)];
 	return NULL;
 }
 
@@ -49,7 +52,7 @@ static void update(struct core *c, struct core_cond *cond)
 
 	if (!t->answered)
 		return;
-	if (!core_tunnel_why(c, cond)) {
+	if (!core_tunnel_why(cond)) {
 		cond->msg->mark = t->answer.mark;
 		core_cond_send(c, cond);
 		return;
@@ -68,6 +71,7 @@ int core_tunnel_add(struct core *c, struct core_cond *cond)
 		t = calloc(1, sizeof(*t));
 		if (!t)
 			return -ENOMEM;
+		t->core = c;
 		t->addr = cond->msg->target;
 		HASH_ADD(hh, c->tunnels, addr, sizeof(t->addr), t);
 		if (!HASH_ADDED(hh, t)) {

@@ -73,7 +73,7 @@ static const struct core_cond *cond_of(const char *vip)
 
 static void assert_why(const char *vip, const char *why)
 {
-	const char *have = core_tunnel_why(fx->core, cond_of(vip));
+	const char *have = core_tunnel_why(cond_of(vip));
 
 	assert_true(why ? have && strcmp(have, why) == 0 : !have);
 }
@@ -130,6 +130,8 @@ static void test_not_merged(void **state)
 
 static void test_shut(void **state)
 {
+	char reason[CORE_REASON_LEN];
+
 	(void)state;
 	way(true, true);
 	core_fx_model(fx,
@@ -161,6 +163,11 @@ static void test_shut(void **state)
 	core_fx_verdict(fx, "10.0.0.1", MSG_HC_DOWN);
 	core_fx_settle(fx);
 	assert_int_equal(core_fx_count(fx, "maps svc_set"), 2);
+
+	/* One that is down stays it, and why it is not looked at again is said. */
+	way(false, true);
+	core_backend_reason(&core_fx_vip(fx, VIP)->ports[0].backends[0], reason, sizeof(reason));
+	assert_string_equal(reason, "tcp/80: not probed, this node's own fault: IPv4 is shut");
 }
 
 /* Shut from the beginning, which may be before the mark's answer or after it. */
