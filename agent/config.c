@@ -73,6 +73,8 @@ static const struct config_key config_keys[] = {
 	{"api", "socket", KIND_PATH, AT(api_socket)},
 	{"api", "group", KIND_TEXT, AT(api_group)},
 	{"health", "ca", KIND_PATH, AT(hc_ca)},
+	{"health", "cert", KIND_PATH, AT(hc_cert)},
+	{"health", "key", KIND_PATH, AT(hc_key)},
 	{"health", "shards", KIND_U32, AT(hc_shards), 0, 64},
 	{"health", "max-fds", KIND_U32, AT(hc_max_fds), 0, 1 << 20},
 	{"health", "start-rate", KIND_U32, AT(hc_start_rate), 0, 10000000},
@@ -394,6 +396,8 @@ static void check_whole(struct config_reader *rd)
 		complain(rd, rd->line, "state-dir must not be empty");
 	if (!c->sched_cert[0] != !c->sched_key[0])
 		complain(rd, rd->line, "[scheduler] cert and key go together");
+	if (!c->hc_cert[0] != !c->hc_key[0])
+		complain(rd, rd->line, "[health] cert and key go together");
 }
 
 static void fclosep(FILE **f)

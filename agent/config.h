@@ -78,9 +78,11 @@ struct config {
 	char api_group[64];		  /* group that may connect; "" = only root and user */
 
 	/* [health] */
-	char hc_ca[CONFIG_PATH_LEN]; /* ca: for verify; "" = the system's */
-	uint32_t hc_shards;	     /* shards; 0: by CPU */
-	uint32_t hc_max_fds;	     /* max-fds; 0: what the system allows */
+	char hc_ca[CONFIG_PATH_LEN];   /* ca: for verify; "" = the system's */
+	char hc_cert[CONFIG_PATH_LEN]; /* cert, key: PEM files, shown to servers; "" = none */
+	char hc_key[CONFIG_PATH_LEN];
+	uint32_t hc_shards;	/* shards; 0: by CPU */
+	uint32_t hc_max_fds;	/* max-fds; 0: what the system allows */
 	uint32_t hc_start_rate; /* start-rate: first probes a second; default 20000, 0: at once */
 	uint32_t hc_host_rate;	/* host-rate: probes a second and target; default 1000, 0: any */
 	char results_dir[CONFIG_PATH_LEN];   /* results-dir: health from outside; "" = none */

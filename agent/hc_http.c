@@ -199,6 +199,8 @@ static enum http_step step_answer(struct hc_http_probe *h)
 				return HTTP_WAIT;
 			continue;
 		}
+		if (h->ssl && ps->reason == MSG_HC_OK)
+			hc_tls_remember(h->ssl, &h->p);
 		hc_done(&h->p, ps->reason, ps->detail);
 		return HTTP_OVER;
 	}
@@ -273,7 +275,12 @@ const struct hc_kind hc_http_kind = {
 	.stop = http_stop,
 };
 
-/* The same but for the context, which has the TLS half. */
+static void https_forget(void *ctx, void *keep)
+{
+	hc_tls_forget(((struct hc_http *)ctx)->tls, keep);
+}
+
+/* The same but for the context, which has the TLS half, and for what that keeps. */
 const struct hc_kind hc_https_kind = {
 	.size = sizeof(struct hc_http_probe),
 	.n_fds = 1,
@@ -281,4 +288,5 @@ const struct hc_kind hc_https_kind = {
 	.poll = http_look,
 	.phase = http_phase,
 	.stop = http_stop,
+	.forget = https_forget,
 };

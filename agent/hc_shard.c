@@ -269,6 +269,9 @@ static int kinds_init(struct hc_shard *sh, const char **ret_what)
 		return r;
 	*ret_what = "health ca";
 	r = hc_tls_new(sh->conf.cfg->hc_ca, &sh->tls);
+	if (r == 0 && sh->conf.cfg->hc_cert[0])
+		r = hc_tls_client_cert(sh->tls, sh->conf.cfg->hc_cert, sh->conf.cfg->hc_key,
+				       ret_what);
 	if (r < 0)
 		return r;
 	sh->http = (struct hc_http){.socks = sh->socks};

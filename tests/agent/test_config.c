@@ -79,7 +79,7 @@ static void test_all(void **state _unused_)
 		     "max-vips = 1\nmax-services = 2\nmax-backends = 3\nring-slots = 65536\n"
 		     "max-flows = 5000\nflow-idle = 60\n"
 		     "hold-down-ms = 0\necho = 0\n[nlbd]\nsocket =\n[api]\nsocket = /a.sock\n"
-		     "group = adm\n[health]\nca = /h.pem\nresults-dir = /r\n"
+		     "group = adm\n[health]\nca = /h.pem\ncert = /hc.pem\nkey = /hk.pem\nresults-dir = /r\n"
 		     "mass-failure-percent = 100\nmass-failure-min = 1\nmass-failure-max = 60\n"
 		     "mass-failure-policy = withdraw\n"
 		     "shards = 3\nmax-fds = 99\nstart-rate = 0\nhost-rate = 7\n"
@@ -116,6 +116,8 @@ static void test_all(void **state _unused_)
 	assert_string_equal(c.api_socket, "/a.sock");
 	assert_string_equal(c.api_group, "adm");
 	assert_string_equal(c.hc_ca, "/h.pem");
+	assert_string_equal(c.hc_cert, "/hc.pem");
+	assert_string_equal(c.hc_key, "/hk.pem");
 	assert_string_equal(c.results_dir, "/r");
 	assert_int_equal(c.mass_percent, 100);
 	assert_int_equal(c.mass_min, 1);
@@ -177,6 +179,7 @@ static void test_mistakes(void **state _unused_)
 		{"[scheduler]\nwait =\n", ":2: wait must be a number"},
 		{"[scheduler]\nmax-remove-min = 99999999999999999999\n", "must be a number"},
 		{"[scheduler]\ncert = /c.pem\n" LEAST, "cert and key go together"},
+		{"[health]\nkey = /k.pem\n" LEAST, "[health] cert and key go together"},
 		{"[dataplane]\ninterface = a-name-that-is-too-long\n", "is no interface name"},
 		{"[dataplane]\ninterface = a/b\n", ":2: interface: \"a/b\" is no interface name"},
 		{"[dataplane]\ninterface =\n", "is no interface name"},

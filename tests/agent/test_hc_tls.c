@@ -118,6 +118,8 @@ static void test_certificates_that_are_refused(void **state _unused_)
 
 	expect(against(certs.expired, &by_name, NULL), MSG_HC_TLS_CERT,
 	       X509_V_ERR_CERT_HAS_EXPIRED);
+	expect(against(certs.not_yet, &by_name, NULL), MSG_HC_TLS_CERT,
+	       X509_V_ERR_CERT_NOT_YET_VALID);
 	expect(against(certs.self_signed, &by_name, NULL), MSG_HC_TLS_CERT,
 	       X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT);
 	expect(against(certs.wrong_name, &by_name, NULL), MSG_HC_TLS_CERT,

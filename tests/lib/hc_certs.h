@@ -9,13 +9,17 @@
 #include <openssl/types.h>
 
 struct hc_certs {
-	char ca_file[512]; /* PEM */
+	char ca_file[512];   /* PEM, as the others */
+	char cert_file[512]; /* a client's certificate, by the authority */
+	char key_file[512];  /* its key */
 	EVP_PKEY *ca_key;
 	X509 *ca;
 	EVP_PKEY *key;	   /* of all servers */
 	X509 *good;	   /* good.example, 127.0.0.1, ::1; by the authority */
 	X509 *wrong_name;  /* other.example, 192.0.2.1 */
 	X509 *expired;	   /* as good, but over since yesterday */
+	X509 *not_yet;	   /* as good, but from tomorrow on */
+	X509 *soon;	   /* as good, but for two hours only */
 	X509 *self_signed; /* as good, but by itself */
 	X509 *wildcard;	   /* *.good.example */
 };

@@ -31,7 +31,7 @@ struct hc_server {
 	int stop_fd;
 	int listen_fd;
 	uint16_t port;
-	unsigned int accepted;
+	unsigned int accepted, resumed;
 	char request[4096];
 	char sni[256];
 };
@@ -69,8 +69,10 @@ static bool tls_accept(struct conn *c)
 
 		if (name)
 			strncpy(c->s->sni, name, sizeof(c->s->sni) - 1);
-		if (r == 1)
+		if (r == 1) {
+			c->s->resumed += (unsigned int)SSL_session_reused(c->ssl);
 			return true;
+		}
 		if (e != SSL_ERROR_WANT_READ && e != SSL_ERROR_WANT_WRITE)
 			return false;
 		if (!wait_for(c->s, c->fd, e == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, -1))
@@ -197,6 +199,9 @@ static void *serve(void *arg)
 		s->request[0] = '\0';
 		s->sni[0] = '\0';
 		play(&c);
+		/* An end in good order, or OpenSSL forgets the session. */
+		if (c.ssl)
+			SSL_set_shutdown(c.ssl, SSL_SENT_SHUTDOWN);
 		SSL_free(c.ssl);
 		close(c.fd);
 	}
@@ -231,6 +236,15 @@ static SSL_CTX *make_ctx(const struct hc_server_spec *spec)
 	SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	if (spec->tls13_off)
 		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+	if (spec->tickets_off)
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	if (spec->client_ca) {
+		const unsigned char id = 1; /* without one it resumes no client's session */
+
+		assert_int_equal(SSL_CTX_set_session_id_context(ctx, &id, sizeof(id)), 1);
+		X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), spec->client_ca);
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	}
 	if (spec->tls_old) {
 		SSL_CTX_set_security_level(ctx, 0);
 		SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
@@ -272,6 +286,11 @@ const char *hc_server_sni(const struct hc_server *s)
 unsigned int hc_server_accepted(const struct hc_server *s)
 {
 	return s->accepted;
+}
+
+unsigned int hc_server_resumed(const struct hc_server *s)
+{
+	return s->resumed;
 }
 
 void hc_server_join(struct hc_server *s)

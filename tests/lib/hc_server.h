@@ -34,8 +34,10 @@ struct hc_server_spec {
 	/* With these it speaks TLS; they stay the caller's. */
 	X509 *cert;
 	EVP_PKEY *key;
-	bool tls13_off; /* at most TLS 1.2 */
-	bool tls_old;	/* at most TLS 1.1 */
+	bool tls13_off;	  /* at most TLS 1.2 */
+	bool tls_old;	  /* at most TLS 1.1 */
+	bool tickets_off; /* sessions are kept by their id, here */
+	X509 *client_ca;  /* a client must show a certificate by it */
 };
 
 struct hc_server;
@@ -48,6 +50,7 @@ uint16_t hc_server_port(const struct hc_server *s);
 const char *hc_server_request(const struct hc_server *s);
 const char *hc_server_sni(const struct hc_server *s); /* "" when there was none */
 unsigned int hc_server_accepted(const struct hc_server *s);
+unsigned int hc_server_resumed(const struct hc_server *s); /* TLS sessions, of all */
 
 /* Ends the thread; the struct stays until stop. */
 void hc_server_join(struct hc_server *s);
