@@ -54,6 +54,18 @@ static const char *const method_names[] = {
 
 /* ---- answers ---- */
 
+/* The body, for the caller to free; NULL: no memory. */
+static char *answer_text(struct api_request *req, size_t *ret_len)
+{
+	*ret_len = 0;
+	if (req->status == 304)
+		return strdup("");
+	if (!req->text.len || req->status >= 300)
+		return jput_text(&req->out, ret_len);
+	*ret_len = req->text.len;
+	return TAKE_PTR(req->text.data);
+}
+
 static enum MHD_Result answer(struct api_call *call)
 {
 	struct api_request *req = &call->req;
@@ -61,7 +73,8 @@ static enum MHD_Result answer(struct api_call *call)
 	enum MHD_Result ok;
 	char allow[64] = "";
 	size_t len = 0;
-	char *text = req->status == 304 ? strdup("") : jput_text(&req->out, &len);
+	bool is_text = req->text.len && req->status < 300;
+	char *text = answer_text(req, &len);
 
 	if (!text) {
 		api_error(req, 500, NULL, "out of memory");
@@ -73,7 +86,9 @@ static enum MHD_Result answer(struct api_call *call)
 		free(text);
 		return MHD_NO;
 	}
-	MHD_add_response_header(resp, "Content-Type", "application/json");
+	MHD_add_response_header(resp, "Content-Type",
+				is_text ? "text/plain; version=0.0.4; charset=utf-8"
+					: "application/json");
 	if (req->etag[0] && req->status < 400)
 		MHD_add_response_header(resp, "ETag", req->etag);
 	for (unsigned int m = 0; m < API_METHODS; m++)
@@ -170,7 +185,9 @@ static void wake_for_stats(struct api *a, bool ok)
 		next = call->next;
 		if (call->waits_for != API_STATS)
 			continue;
-		if (ok)
+		if (call->req.on_stats)
+			call->req.on_stats(&call->req, ok ? a->stats.doc.root : NULL);
+		else if (ok)
 			jput_share(&call->req.out, &a->stats.doc);
 		else
 			api_error(&call->req, 504, NULL, "the maps child does not answer");
@@ -337,6 +354,7 @@ static void on_completed(void *user _unused_, struct MHD_Connection *conn _unuse
 	stop_waiting(call);
 	sbuf_done(&call->body);
 	jput_done(&call->req.out);
+	sbuf_done(&call->req.text);
 	json_object_put(call->req.doc);
 	free(call);
 	*state = NULL;

@@ -3,7 +3,7 @@
  * The local API: HTTP on a unix socket (docs/api.md, docs/openapi.yaml).
  * api.c is the server (libmicrohttpd on our loop, who may connect);
  * api_route.c knows paths and methods; all else works on plain structs, so that a
- * test needs no socket: api_get.c and api_stats.c show, api_config.c is about
+ * test needs no socket: api_get.c, api_health.c, api_metrics.c and api_stats.c show, api_config.c is about
  * configuration and its entity tags, api_vip.c changes VIPs and services, api_backend.c,
  * api_batch.c and api_change.c backends, api_observe.c asks and captures.
  */
@@ -15,6 +15,7 @@
 
 #include "capture.h"
 #include "config.h"
+#include "msg.h"
 
 struct api;
 struct parent;
@@ -39,6 +40,9 @@ extern const struct capture_ops api_capture_ops;
 
 /* All changes are on disk; or could not be saved, for which err (-errno) says why. */
 void api_saved(struct api *a, int err);
+
+/* The health engine's figures, as they come. */
+void api_health_stats(struct parent *p, const struct msg_hc_stats *s);
 
 /* A MSG_MAPS_STATS_* frame from the maps child. */
 void api_stats(struct api *a, uint16_t type, const void *data, size_t len);

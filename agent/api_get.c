@@ -6,22 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api_int.h"
-
-static void write_check(const struct core_use *use, struct jput b)
-{
-	const struct core_cond *cond = use->cond;
-	char words[HC_REASON_LEN];
-
-	jput_str(b, "type", hc_type_str(cond->msg->type));
-	if (cond->msg->port)
-		jput_u64(b, "port", cond->msg->port);
-	jput_str(b, "state", hc_state_str(cond->state));
-	if (cond->state != MSG_HC_UNKNOWN || cond->reason == MSG_HC_LOCAL) {
-		jput_str(b, "result", core_cond_result(cond, words));
-		jput_u64(b, "latency_us", cond->latency_us);
-	}
-}
+#include "api_health.h"
 
 static void write_backend(const struct core_backend *be, struct jput b)
 {
@@ -39,7 +24,7 @@ static void write_backend(const struct core_backend *be, struct jput b)
 		jput_str(b, "quic_id", quic_id);
 	checks = jput_array(b, "checks");
 	for (size_t i = 0; i < be->port->conf->health.n_checks; i++)
-		write_check(&be->uses[i], jput_object(checks, NULL));
+		api_check_write(be->uses[i].cond, jput_object(checks, NULL));
 }
 
 static void write_backends(const struct core_port *p, struct jput b)
@@ -320,21 +305,5 @@ enum api_result api_get_status(struct api_request *req)
 	if (p->results)
 		write_results(p, jput_object(b, "results"));
 	write_refusals(p->core, jput_array(b, "refused"));
-	return API_DONE;
-}
-
-enum api_result api_get_health(struct api_request *req)
-{
-	const struct core *c = req->parent->core;
-	bool ok = c->maps_ready && c->dataplane_up && c->model;
-	struct jput b = jput_begin(&req->out);
-
-	req->status = ok ? 200 : 503;
-	jput_str(b, "status", ok ? "ok" : "not ok");
-	if (!ok)
-		jput_str(b, "reason",
-			 !c->maps_ready	    ? "the data plane is starting"
-			 : !c->dataplane_up ? c->dataplane_reason
-					    : "there is no VIP list yet");
 	return API_DONE;
 }

@@ -11,6 +11,7 @@
 #include "jget.h"
 #include "jput.h"
 #include "parent.h"
+#include "sbuf.h"
 
 #define API_PARTS_MAX 10
 
@@ -65,8 +66,11 @@ struct api_request {
 	unsigned int allow; /* bits 1 << enum api_method, for 405 */
 	struct jput_doc out;
 	struct json_object *doc;    /* a large body; freed when the answer was sent */
+	struct sbuf text;	    /* the answer, when it is text and no JSON */
 	char etag[API_ETAG_STRLEN]; /* "": none */
 
+	/* API_STATS: makes an answer of the counters; NULL: they did not come. NULL: they are it. */
+	void (*on_stats)(struct api_request *req, struct json_object *stats);
 	/* API_WAIT: nobody may call api_resume() any more. */
 	void (*cancel)(struct api_request *req);
 	struct ask ask;
@@ -108,13 +112,20 @@ enum api_result api_error(struct api_request *req, unsigned int status, const ch
 			  const char *fmt, ...) _printf_(4, 5);
 
 /* api_get.c */
-enum api_result api_get_health(struct api_request *req);
 enum api_result api_get_status(struct api_request *req);
 enum api_result api_get_vips(struct api_request *req);
 enum api_result api_get_vip(struct api_request *req);
 enum api_result api_get_port(struct api_request *req);
 enum api_result api_get_backends(struct api_request *req);
 enum api_result api_get_backend(struct api_request *req);
+
+/* api_health.c */
+enum api_result api_get_health(struct api_request *req);
+enum api_result api_get_health_conditions(struct api_request *req);
+enum api_result api_post_health_release(struct api_request *req);
+
+/* api_metrics.c */
+enum api_result api_get_metrics(struct api_request *req);
 
 /* api_config.c: the configuration of what the path names (backend, else port, else VIP) */
 void api_config_write(const struct api_request *req, struct jput b);

@@ -33,6 +33,11 @@ struct api_path {
 
 static const struct api_path api_paths[] = {
 	{.pattern = "v1/health", .handler[API_GET] = api_get_health},
+	{.pattern = "v1/health/conditions",
+	 .handler[API_GET] = api_get_health_conditions,
+	 .own_args = true},
+	{.pattern = "v1/health/release", .handler[API_POST] = api_post_health_release},
+	{.pattern = "v1/metrics", .handler[API_GET] = api_get_metrics},
 	{.pattern = "v1/status", .handler[API_GET] = api_get_status},
 	{.pattern = "v1/stats", .handler[API_GET] = stats},
 	{.pattern = "v1/route", .handler[API_GET] = api_get_route, .own_args = true},

@@ -45,8 +45,6 @@ static const struct command commands[] = {
 	{"reset", "VIP PROTO PORT BACKEND", "back to what the scheduler says", 4, "PATCH",
 	 BACKEND_PATH "/{}", "{\"admin\":null}", nlbctl_print_ok},
 	{"stats", "", "packet counters", 0, "GET", "/v1/stats", NULL, nlbctl_print_stats},
-	{"health", "", "exit status 0 when the agent works", 0, "GET", "/v1/health", NULL,
-	 nlbctl_print_health},
 	{"accept", "", "apply the VIP list that is held back", 0, "POST", "/v1/sync/accept", "{}",
 	 nlbctl_print_ok},
 };
@@ -62,6 +60,8 @@ static int usage(FILE *out)
 	      out);
 	fputs("  route    SRC:PORT VIP:PORT/PROTO  where that packet would go; -h for more\n"
 	      "  maps [check]                    usage of the maps; check and repair them\n"
+	      "  health   [VIP [PORT]]           does the agent work (exit status 0), and its checks\n"
+	      "  health   release                verdicts that are held count from now on\n"
 	      "  capture                         packets that pass, to the screen or a file; -h\n",
 	      out);
 	fprintf(out, "  %-8s %-18s  %s\n", "check-config", "FILE...",
@@ -200,6 +200,8 @@ static int run_line(struct nlbctl *ctl, int argc, char **argv)
 		return nlbctl_capture(ctl, argc, argv);
 	if (strcmp(argv[0], "maps") == 0)
 		return nlbctl_maps(ctl, argc, argv);
+	if (strcmp(argv[0], "health") == 0)
+		return nlbctl_health(ctl, argc, argv);
 	if (take_options(ctl, argc, argv, true) < 0)
 		return usage(stderr);
 	if (ctl->help) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * nlbctl: the operator's hand on the agent, over the local API. nlbctl.c knows
- * the commands, of which nlbctl_route.c and nlbctl_capture.c are two with
- * options of their own, and nlbctl_config.c those that send a document; nlbctl_http.c speaks HTTP; nlbctl_print.c makes tables for people.
+ * the commands, of which nlbctl_route.c, nlbctl_capture.c, nlbctl_maps.c and nlbctl_health.c have some with
+ * options or words of their own, and nlbctl_config.c those that send a document; nlbctl_http.c speaks HTTP; nlbctl_print.c and
+ * nlbctl_table.c make tables for people.
  */
 #ifndef NLB_AGENT_NLBCTL_H
 #define NLB_AGENT_NLBCTL_H
@@ -49,6 +50,9 @@ int nlbctl_batch(struct nlbctl *ctl, const char *file);
 /* "maps check": 0: nothing was found; 1: and repaired; 2: not all could be, or no answer. */
 int nlbctl_maps(struct nlbctl *ctl, int argc, char **argv);
 
+/* "health [VIP [PORT]]", "health release". */
+int nlbctl_health(struct nlbctl *ctl, int argc, char **argv);
+
 /* Each prints one answer of the API as text. */
 void nlbctl_print_status(struct json_object *o, FILE *out);
 void nlbctl_print_vips(struct json_object *o, FILE *out);
@@ -56,7 +60,6 @@ void nlbctl_print_vip(struct json_object *o, FILE *out);
 void nlbctl_print_backends(struct json_object *o, FILE *out);
 void nlbctl_print_stats(struct json_object *o, FILE *out);
 void nlbctl_print_route(struct json_object *o, FILE *out);
-void nlbctl_print_health(struct json_object *o, FILE *out);
 void nlbctl_print_ok(struct json_object *o, FILE *out);
 void nlbctl_print_batch(struct json_object *o, FILE *out);
 

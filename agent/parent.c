@@ -383,8 +383,8 @@ static void on_health_frame(struct ipc *ch, uint16_t type, const void *data, siz
 	if (type == MSG_HC_RESULT && len % sizeof(struct msg_hc_result) == 0)
 		core_health_results(p->core, data, len / sizeof(struct msg_hc_result),
 				    util_now_ns());
-	else if (type == MSG_HC_STATS && len == sizeof(p->hc_stats))
-		memcpy(&p->hc_stats, data, len);
+	else if (type == MSG_HC_STATS && len == sizeof(struct msg_hc_stats))
+		api_health_stats(p, data);
 	else
 		log_warning("unexpected frame from the health child", "type=%u length=%zu", type,
 			    len);

@@ -28,7 +28,6 @@ struct parent {
 	const struct config *cfg;
 	struct loop *loop;
 	struct core *core;
-	struct msg_hc_stats hc_stats; /* as the health child last sent them */
 	struct ipc *maps, *health;
 	struct scheduler *sched;
 	struct feed *feed; /* NULL: the configuration names no socket */
@@ -37,6 +36,12 @@ struct parent {
 	struct asker asker;
 	struct capture capture;
 	struct mapcheck mapcheck;
+	/* The health child's figures, as last sent. */
+	struct {
+		struct msg_hc_stats stats;
+		uint64_t at_ns; /* 0: none yet */
+		uint64_t per_s; /* probes, between the last two */
+	} hc;
 
 	struct loop_timer run;	      /* core_run(), at the end of a round or when due */
 	struct loop_timer verdicts;   /* verdicts wait here to be written together */

@@ -118,8 +118,12 @@ static void test_requests(void **state)
 		 "PATCH /v1/vips/192.0.2.1/ports/tcp/80/backends/10.0.0.1\n{\"admin\":null}"},
 		{"stats", "GET /v1/stats\n"},
 		{"health", "GET /v1/health\n"},
+		{"health 2001:db8::/64", "GET /v1/health/conditions?vip=2001:db8::&limit=65536\n"},
+		{"health 192.0.2.1 any",
+		 "GET /v1/health/conditions?vip=192.0.2.1&limit=65536&port=0\n"},
+		{"health release", "POST /v1/health/release\n{}"},
 		{"accept", "POST /v1/sync/accept\n{}"},
-		{"vip get 192.0.2.0/28", "GET /v1/vips/192.0.2.0\n"},
+		{"vip get 192.0.2.0/28", "GET /v1/vips/192.0.2.0?view=config\n"},
 		{"vip delete 192.0.2.1", "DELETE /v1/vips/192.0.2.1\n"},
 	};
 	struct fx *fx = *state;
@@ -370,6 +374,56 @@ static void test_capture_fails(void **state)
 	assert_string_equal(fx->err, "nlbctl: another capture runs\n");
 }
 
+static void test_health(void **state)
+{
+	struct fx *fx = *state;
+
+	http_fx_answer(
+		fx->h, 200, NULL,
+		"{\"status\":\"ok\",\"alarm\":{\"kind\":\"mass-failure\",\"policy\":\"hold\","
+		"\"failing\":12,\"of\":20,\"held\":11,\"age_s\":7200,\"recovering\":true},"
+		"\"conditions\":{\"total\":30,\"unknown\":1,\"up\":20,\"down\":9,\"failing\":10,"
+		"\"held\":11},\"backends\":{\"checked\":20,\"failing\":13},\"engine\":{"
+		"\"probes_per_s\":6000,\"flying\":5,\"waiting\":4,\"descriptors\":3,\"budget\":9,"
+		"\"late_p50_us\":700,\"late_p99_us\":15200,\"late_max_us\":2000000,\"late\":8,"
+		"\"ended\":{\"ok\":40,\"timeout\":0,\"status\":2},\"icmp\":{\"sent\":0}}}");
+	assert_int_equal(run(fx, "health"), 0);
+	assert_string_equal(
+		fx->out,
+		"ok\n"
+		"ALARM       12 of 20 backends fail at once, for 2h00m; this node's uplink is "
+		"suspected\n"
+		"            policy hold, 11 verdicts held, recovering; \"nlbctl health release\" "
+		"ends that\n"
+		"conditions  30: 20 up, 9 down, 1 unknown; the last probe of 10 failed, 11 held\n"
+		"backends    20 addresses checked, 13 failing\n"
+		"probes      6000/s, 5 under way, 4 due and waiting, 3 of 9 descriptors\n"
+		"lateness    p50 700 us, p99 15.2 ms, max 2.00 s; 8 more than 100 ms since the start\n"
+		"engine      0 shards, 0 hosts, 0 probes put off for their host, 0 got more time\n"
+		"ended       ok 40, status 2\n"
+		"icmp        none\n");
+	http_fx_answer(
+		fx->h, 200, NULL,
+		"{\"conditions\":[{\"vip\":\"192.0.2.1\",\"protocol\":\"tcp\",\"service_port\":80,"
+		"\"backend\":\"10.0.0.1\",\"type\":\"http\",\"port\":8080,\"state\":\"up\","
+		"\"held\":true,\"since_s\":90000,\"result\":\"status 503\",\"latency_us\":840,"
+		"\"failure\":{\"kind\":\"status\",\"reason\":\"status 503\",\"age_s\":5}},"
+		"{\"protocol\":\"udp\",\"service_port\":0,\"backend\":\"10.0.0.2\",\"type\":"
+		"\"icmp\",\"state\":\"unknown\",\"since_s\":1}],\"total\":9,\"left_out\":7}");
+	assert_int_equal(run(fx, "health 192.0.2.1"), 0);
+	assert_string_equal(
+		fx->out,
+		"SERVICE  BACKEND   CHECK      STATE      SINCE  LATENCY  RESULT      LAST FAILURE\n"
+		"tcp/80   10.0.0.1  http/8080  up (held)  1d01h  840 us   status 503  5 s ago: status "
+		"503\n"
+		"udp/any  10.0.0.2  icmp       unknown    1 s    -        -           -\n"
+		"7 more\n");
+	assert_int_equal(run(fx, "health release"), 0);
+	assert_string_equal(fx->out, "ok\n");
+	http_fx_post_status(fx->h, 409);
+	assert_int_equal(run(fx, "health release"), 1);
+}
+
 static void test_failures(void **state)
 {
 	struct fx *fx = *state;
@@ -398,6 +452,10 @@ static void test_usage(void **state)
 		"vip",
 		"vip a b",
 		"status x",
+		"health x",
+		"health 192.0.2.1 80x",
+		"health 192.0.2.1 80 x",
+		"health --nonsense",
 		"--nonsense",
 		"enable a b c",
 		"vip a/b",
@@ -463,6 +521,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_route, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_capture, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_capture_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_health, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_check_config, setup, teardown),

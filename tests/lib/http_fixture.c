@@ -22,6 +22,7 @@
 #include "util.h"
 
 #define REQUESTS_MAX 1024
+#define ARGS_MAX     512
 
 struct http_fx {
 	struct MHD_Daemon *mhd;
@@ -41,18 +42,27 @@ struct call {
 	size_t len;
 };
 
+/* Arguments, in the order in which they came. */
+static enum MHD_Result add_arg(void *user, enum MHD_ValueKind kind _unused_, const char *name,
+			       const char *value)
+{
+	char *text = user;
+	size_t len = strlen(text);
+
+	snprintf(text + len, ARGS_MAX - len, "%s%s=%s", len ? "&" : "?", name, value ? value : "");
+	return MHD_YES;
+}
+
 static void keep_request(struct http_fx *h, struct MHD_Connection *conn, const char *method,
 			 const char *url, const struct call *call)
 {
-	const char *wait = MHD_lookup_connection_value(conn, MHD_GET_ARGUMENT_KIND, "wait");
-	const char *rev = MHD_lookup_connection_value(conn, MHD_GET_ARGUMENT_KIND, "revision");
 	const char *tag = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, "If-None-Match");
-	char *text = malloc(sizeof(call->body) + 1024);
+	char *text = malloc(sizeof(call->body) + 1024), args[ARGS_MAX] = "";
 
 	if (!text || h->n_requests == REQUESTS_MAX)
 		abort();
-	snprintf(text, sizeof(call->body) + 1024, "%s %s%s%s%s%s%s%s\n%s", method, url,
-		 wait ? "?wait=" : "", wait ? wait : "", rev ? "&revision=" : "", rev ? rev : "",
+	MHD_get_connection_values(conn, MHD_GET_ARGUMENT_KIND, add_arg, args);
+	snprintf(text, sizeof(call->body) + 1024, "%s %s%s%s%s\n%s", method, url, args,
 		 tag ? " If-None-Match: " : "", tag ? tag : "", call->body);
 	h->requests[h->n_requests++] = text;
 }

@@ -44,7 +44,9 @@ class Api:
         answer = conn.getresponse()
         text = answer.read()
         conn.close()
-        return answer.status, answer.headers, json.loads(text) if text else None
+        if text and answer.headers["Content-Type"] == "application/json":
+            text = json.loads(text)
+        return answer.status, answer.headers, text or None
 
 
 class Spec:
@@ -87,6 +89,10 @@ class Spec:
         response = self.resolve(op["responses"][str(status)])
         if "content" not in response:
             assert body is None, f"{what}: {body}"
+            return
+        if "text/plain" in response["content"]:
+            assert headers["Content-Type"].startswith("text/plain"), what
+            assert re.fullmatch(rb"(#.*\n|nlb_[a-z_]+(\{.*\})? [0-9.]+\n)+", body), body
             return
         assert headers["Content-Type"] == "application/json", what
         schema = response["content"]["application/json"]["schema"]
@@ -157,6 +163,8 @@ def bad_requests(path, url, body):
         return {400: (url + "&sport=x", None), 409: (url + "&interface=lo", None)}
     if path == "/v1/capture":
         return {400: (url + "?id=x", {"rate": 0}), 404: (url.split("?")[0] + "?id=999", None)}
+    if path == "/v1/health/conditions":
+        return {400: (url + "&state=x", None), 404: (url + "&vip=" + OTHER, None)}
     if path == "/v1/vips":
         return {400: (url + "?x=1", None)}
     if path == "/v1/backends":
@@ -201,7 +209,7 @@ def test_client_errors(bed):
             bed.capture = answer["id"]
             bad[409] = (url, {"rate": 1})
             bad[400] = (url, {"rate": 0})
-        if path == "/v1/sync/accept":
+        if path in ("/v1/sync/accept", "/v1/health/release"):
             bad = {409: (url, {})}
         bad[412] = (url, body, {"If-Match": '"0"'})
         bad[413] = (url, b" " * ((16 << 20 if path == "/v1/backends" else 1 << 20) + 1))
