@@ -33,6 +33,7 @@ struct hc_http_probe {
 	struct hc_sock *sock; /* NULL when there is none */
 	SSL *ssl;	      /* NULL for HTTP, and before the handshake */
 	uint8_t phase;	      /* enum http_phase */
+	bool cut;	      /* reset before the request was out: is there an answer? */
 	uint16_t sent;	      /* bytes of the request */
 	uint32_t events;      /* what the socket had to say, not looked at yet */
 	struct hc_http_parser parser;
@@ -126,28 +127,45 @@ static enum http_step step_handshake(struct hc_http_probe *h)
 	return HTTP_NEXT;
 }
 
+/* Sends once: bytes; below 0, *ret says how it goes on. */
+static ssize_t http_send(struct hc_http_probe *h, const void *data, size_t len, enum http_step *ret)
+{
+	struct hc_tls_err err = {.reason = MSG_HC_OK};
+	ssize_t n;
+
+	if (h->ssl)
+		n = hc_tls_send(h->ssl, data, len, &err);
+	else
+		n = send(h->sock->io.fd, data, len, MSG_NOSIGNAL);
+	if (n >= 0)
+		return n;
+	if (h->ssl ? n == HC_TLS_FAILED && err.reason == MSG_HC_RESET
+		   : hc_sock_reason(errno, false) == MSG_HC_RESET) {
+		h->cut = true;
+		h->phase = HTTP_ANSWER;
+		*ret = HTTP_NEXT;
+	} else if (h->ssl) {
+		*ret = tls_outcome(h, (int)n, &err);
+	} else if (errno == EAGAIN) {
+		*ret = HTTP_WAIT;
+	} else {
+		hc_sock_failed(&h->p, errno, false);
+		*ret = HTTP_OVER;
+	}
+	return n;
+}
+
 static enum http_step step_send(struct hc_http_probe *h)
 {
 	char request[HC_HTTP_REQUEST_MAX];
 	size_t len = hc_http_request(h->p.check, h->p.to, request);
 
 	while (h->sent < len) {
-		struct hc_tls_err err;
-		ssize_t n;
+		enum http_step ret = HTTP_WAIT;
+		ssize_t n = http_send(h, request + h->sent, len - h->sent, &ret);
 
-		if (h->ssl) {
-			n = hc_tls_send(h->ssl, request + h->sent, len - h->sent, &err);
-			if (n < 0)
-				return tls_outcome(h, (int)n, &err);
-		} else {
-			n = send(h->sock->io.fd, request + h->sent, len - h->sent, MSG_NOSIGNAL);
-			if (n < 0 && errno == EAGAIN)
-				return HTTP_WAIT;
-			if (n < 0) {
-				hc_sock_failed(&h->p, errno, false);
-				return HTTP_OVER;
-			}
-		}
+		if (n < 0)
+			return ret;
 		h->sent += (uint16_t)n;
 	}
 	h->phase = HTTP_ANSWER;
@@ -158,18 +176,26 @@ static enum http_step step_send(struct hc_http_probe *h)
 /* Reads once: bytes, 0 at the end; below 0, *ret says how it goes on. */
 static ssize_t http_read(struct hc_http_probe *h, void *buf, size_t len, enum http_step *ret)
 {
-	struct hc_tls_err err;
+	struct hc_tls_err err = {.reason = MSG_HC_RESET};
 	ssize_t n;
 
-	if (h->ssl) {
+	if (h->ssl)
 		n = hc_tls_recv(h->ssl, buf, len, &err);
+	else
+		n = recv(h->sock->io.fd, buf, len, 0);
+	if (n <= 0 && h->cut && (n != HC_TLS_FAILED || err.reason == MSG_HC_RESET)) {
+		/* It hung up without a word. */
+		hc_done(&h->p, MSG_HC_RESET, 0);
+		*ret = HTTP_OVER;
+		return -1;
+	}
+	if (h->ssl) {
 		if (n == HC_TLS_EOF)
 			return 0;
 		if (n < 0)
 			*ret = tls_outcome(h, (int)n, &err);
 		return n;
 	}
-	n = recv(h->sock->io.fd, buf, len, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		*ret = HTTP_WAIT;
 	} else if (n < 0) {
@@ -194,6 +220,8 @@ static enum http_step step_answer(struct hc_http_probe *h)
 		if (n == 0)
 			hc_http_eof(ps);
 		else if (!hc_http_feed(ps, buf, (size_t)n)) {
+			if (h->cut)
+				continue;
 			/* All there was; what comes next, an end too, is a new event. */
 			if (!h->ssl && (size_t)n < sizeof(buf) && !(h->events & EPOLLRDHUP))
 				return HTTP_WAIT;
