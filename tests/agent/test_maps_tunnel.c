@@ -237,7 +237,8 @@ static void test_source_prefix(void **state)
 /* Puts n VLAN tags into the hop of a backend that has a mark, as a VLAN device would have. */
 static void tag_hop(uint32_t mark, unsigned int n)
 {
-	int backends = tunnel_fx_map_fd("nlb_backends"), hops = tunnel_fx_map_fd("nlb_hops");
+	int backends = maps_host_map_fd(&tunnel_fx_host, "nlb_backends"),
+	    hops = maps_host_map_fd(&tunnel_fx_host, "nlb_hops");
 	uint32_t number = mark & NLB_TUNNEL_BACKEND;
 	struct nlb_backend b;
 	struct nlb_hop hop;
@@ -327,9 +328,9 @@ static void test_drops(void **state)
 	TUNNEL_FX_NEEDED();
 	mark = maps_host_tunnel(&tunnel_fx_host, "10.0.0.11");
 	number = mark & NLB_TUNNEL_BACKEND;
-	backends = tunnel_fx_map_fd("nlb_backends");
-	hops = tunnel_fx_map_fd("nlb_hops");
-	configs = tunnel_fx_map_fd("nlb_config");
+	backends = maps_host_map_fd(&tunnel_fx_host, "nlb_backends");
+	hops = maps_host_map_fd(&tunnel_fx_host, "nlb_hops");
+	configs = maps_host_map_fd(&tunnel_fx_host, "nlb_config");
 	assert_int_equal(bpf_map_lookup_elem(backends, &number, &b), 0);
 	assert_int_equal(bpf_map_lookup_elem(hops, &b.hop, &hop), 0);
 	hop.mtu = 20 + 20 + 8 + 100;

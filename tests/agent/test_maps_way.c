@@ -35,13 +35,8 @@ static struct maps_host host;
 
 static void read_map(const char *name, uint32_t key, void *ret)
 {
-	char path[MAPS_FS_PATH_LEN], dir[MAPS_FS_PATH_LEN];
-	int fd;
+	int fd = maps_host_map_fd(&host, name);
 
-	maps_fs_layout_dir(&host.cfg, dir);
-	snprintf(path, sizeof(path), "%.500s/%s", dir, name);
-	fd = bpf_obj_get(path);
-	assert_true(fd >= 0);
 	assert_int_equal(bpf_map_lookup_elem(fd, &key, ret), 0);
 	close(fd);
 }

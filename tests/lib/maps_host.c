@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The node of the maps child's tests; see maps_host.h. */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <sanitizer/lsan_interface.h>
 
 #include "log.h"
+#include "maps_fs.h"
 #include "maps_host.h"
 #include "proc.h"
 #include "util.h"
@@ -291,6 +293,18 @@ void maps_host_svc_del(struct maps_host *h, const char *vip, uint16_t port)
 	struct msg_svc msg = {.vip = addr_of(vip), .port = port, .protocol = IPPROTO_TCP};
 
 	assert_int_equal(ipc_send(h->child, MSG_MAPS_SVC_DEL, &msg, sizeof(msg)), 0);
+}
+
+int maps_host_map_fd(const struct maps_host *h, const char *name)
+{
+	char path[MAPS_FS_PATH_LEN], dir[MAPS_FS_PATH_LEN];
+	int fd;
+
+	maps_fs_layout_dir(&h->cfg, dir);
+	snprintf(path, sizeof(path), "%.500s/%s", dir, name);
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0);
+	return fd;
 }
 
 void maps_host_wait(struct maps_host *h, const bool *flag)

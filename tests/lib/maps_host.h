@@ -102,6 +102,9 @@ void maps_host_sample(struct maps_host *h, struct msg_sample_set set);
 uint32_t maps_host_tunnel(struct maps_host *h, const char *backend);
 void maps_host_tunnel_del(struct maps_host *h, const char *backend);
 
+/* The descriptor of a pinned map. */
+int maps_host_map_fd(const struct maps_host *h, const char *name);
+
 /* Runs the loop until *flag, at most 10 s. Fails the test otherwise. */
 void maps_host_wait(struct maps_host *h, const bool *flag);
 

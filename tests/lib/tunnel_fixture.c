@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Probes through the tunnel, for tests; see tunnel_fixture.h. */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <cmocka.h>
 
-#include "maps_fs.h"
 #include "tunnel_fixture.h"
 #include "util.h"
 #include "xdp_net.h"
@@ -41,18 +38,6 @@ int tunnel_fx_probe_error(const char *vip, uint32_t mark)
 
 	close(tunnel_fx_probe(vip, mark, &err));
 	return err;
-}
-
-int tunnel_fx_map_fd(const char *name)
-{
-	char path[MAPS_FS_PATH_LEN], dir[MAPS_FS_PATH_LEN];
-	int fd;
-
-	maps_fs_layout_dir(&tunnel_fx_host.cfg, dir);
-	snprintf(path, sizeof(path), "%.500s/%s", dir, name);
-	fd = bpf_obj_get(path);
-	assert_true(fd >= 0);
-	return fd;
 }
 
 uint64_t tunnel_fx_count(const char *name)

@@ -44,7 +44,4 @@ int tunnel_fx_probe_error(const char *vip, uint32_t mark);
 /* How often the event was counted: "tunnel_check" and the like. */
 uint64_t tunnel_fx_count(const char *name);
 
-/* The descriptor of a pinned map. */
-int tunnel_fx_map_fd(const char *name);
-
 #endif
