@@ -70,7 +70,7 @@ static void on_io(struct loop_io *io, uint32_t events)
 		s->ready(s->probe, events);
 }
 
-static int sock_new(struct hc_socks *ss, bool v6, struct hc_sock **ret)
+static int sock_new(struct hc_socks *ss, bool v6, bool udp, struct hc_sock **ret)
 {
 	_cleanup_free_ struct hc_sock *s = calloc(1, sizeof(*s));
 	_cleanup_close_ int fd = -1;
@@ -78,8 +78,8 @@ static int sock_new(struct hc_socks *ss, bool v6, struct hc_sock **ret)
 
 	if (!s)
 		return -ENOMEM;
-	fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		    IPPROTO_TCP);
+	fd = socket(v6 ? AF_INET6 : AF_INET,
+		    (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	s->v6 = v6;
@@ -93,7 +93,7 @@ static int sock_new(struct hc_socks *ss, bool v6, struct hc_sock **ret)
 }
 
 /* One that was kept, or a new one, at the cost of one of the other family if need be. */
-static int sock_get(struct hc_socks *ss, bool v6, bool own, struct hc_sock **ret)
+static int sock_get(struct hc_socks *ss, bool v6, bool own, bool udp, struct hc_sock **ret)
 {
 	struct hc_sock *s = own ? NULL : idle_take(ss, v6);
 
@@ -108,7 +108,7 @@ static int sock_get(struct hc_socks *ss, bool v6, bool own, struct hc_sock **ret
 		if (s)
 			sock_free(ss, s);
 	}
-	return sock_new(ss, v6, ret);
+	return sock_new(ss, v6, udp, ret);
 }
 
 /* ---- options ---- */
@@ -198,11 +198,11 @@ static int sock_connect(const struct hc_sock *s, const struct hc_probe *p)
 int hc_sock_open(struct hc_socks *ss, struct hc_probe *p,
 		 void (*ready)(struct hc_probe *p, uint32_t events), struct hc_sock **ret)
 {
-	bool own = wants_options(p);
+	bool udp = p->check->type == MSG_HC_UDP, own = udp || wants_options(p);
 	struct hc_sock *s = NULL;
 	int r;
 
-	r = sock_get(ss, !addr_is_v4(p->to), own, &s);
+	r = sock_get(ss, !addr_is_v4(p->to), own, udp, &s);
 	if (r < 0)
 		return r;
 	s->own = own;

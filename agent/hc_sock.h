@@ -7,7 +7,8 @@
  * socket as good as new (tcp_disconnect() in the kernel): no FIN handshake, no
  * TIME_WAIT, and the next probe needs neither socket() nor epoll_ctl(). A check
  * that wants something special of its socket (a source, a device, a DSCP, a
- * mark) gets one of its own.
+ * mark) gets one of its own. So does a UDP check: what is still in the queue of a UDP
+ * socket would be taken for the next target's answer.
  */
 #ifndef NLB_AGENT_HC_SOCK_H
 #define NLB_AGENT_HC_SOCK_H
@@ -41,7 +42,7 @@ void hc_socks_trim(struct hc_socks *ss);
 unsigned int hc_socks_n(const struct hc_socks *ss);
 
 /*
- * Starts a connection to where the probe goes. ready is called on each change
+ * Starts a connection to where the probe goes; a UDP socket has it at once. ready is called on each change
  * of the socket's state (edge-triggered): with EPOLLOUT once connected, with
  * EPOLLIN when something arrived. Returns 0 with *ret, connected or not yet, or
  * -errno from this node's own stack.

@@ -12,6 +12,7 @@
 #include "hc_fixture.h"
 #include "hc_tcp.h"
 #include "hc_tls.h"
+#include "hc_udp.h"
 #include "util.h"
 
 static uint16_t put(char **at, const char *s)
@@ -136,6 +137,7 @@ void hc_world_init(struct hc_world *w, const char *ca_file)
 	hc_register(w->hc, MSG_HC_ICMP, &hc_icmp_kind, w->icmp);
 	hc_register(w->hc, MSG_HC_TCP, &hc_tcp_kind, w->socks);
 	hc_register(w->hc, MSG_HC_HTTP, &hc_http_kind, &w->http);
+	hc_register(w->hc, MSG_HC_UDP, &hc_udp_kind, w->socks);
 	if (!ca_file)
 		return;
 	assert_int_equal(hc_tls_new(ca_file, &w->tls), 0);
