@@ -10,24 +10,20 @@
  * kernel compares it) and the source address are those of the request.
  */
 #include <errno.h>
-#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
 #include "hc_icmp.h"
+#include "hc_icmp_msg.h"
 #include "hc_icmp_wire.h"
 #include "hc_sock.h"
 #include "util.h"
 
-/* <linux/icmp.h> has these, but does not go together with the C library's headers. */
-#ifndef ICMP_FILTER
-#define ICMP_FILTER 1
-#endif
-
 #define ICMP_RCVBUF    (4 << 20) /* as much of it as net.core.rmem_max allows */
 #define ICMP_READ_MAX  256	 /* replies in one go; then others get their turn */
+#define READ_BATCH     32u
 #define ICMP_SLOTS_MIN 64u
 
 struct hc_icmp_probe {
@@ -118,7 +114,7 @@ static uint16_t token_seq(uint64_t token)
 /* ---- replies ---- */
 
 static void reply(struct icmp_sock *s, const void *data, size_t len,
-		  const struct sockaddr_storage *from)
+		  const struct sockaddr_storage *from, uint64_t at_ns)
 {
 	struct hc_icmp *ic = s->ic;
 	struct hc_icmp_probe *ip;
@@ -148,26 +144,46 @@ static void reply(struct icmp_sock *s, const void *data, size_t len,
 		return;
 	}
 	ic->stats.matched++;
+	ip->p.end_ns = at_ns;
 	hc_done(&ip->p, MSG_HC_OK, 0);
+}
+
+/* A batch of what has arrived; how many messages, below READ_BATCH when that was all. */
+static unsigned int read_batch(struct icmp_sock *s)
+{
+	struct {
+		/* An IPv4 header with all its options, and one byte to tell a longer one. */
+		uint8_t data[60 + HC_ICMP_LEN + 1];
+		_Alignas(struct cmsghdr) uint8_t control[HC_ICMP_CONTROL_LEN];
+		struct sockaddr_storage from;
+		struct iovec iov;
+	} in[READ_BATCH];
+	struct mmsghdr mm[READ_BATCH];
+	int n;
+
+	for (unsigned int i = 0; i < READ_BATCH; i++) {
+		in[i].iov = (struct iovec){.iov_base = in[i].data, .iov_len = sizeof(in[i].data)};
+		mm[i].msg_hdr = (struct msghdr){.msg_name = &in[i].from,
+						.msg_namelen = sizeof(in[i].from),
+						.msg_iov = &in[i].iov,
+						.msg_iovlen = 1,
+						.msg_control = in[i].control,
+						.msg_controllen = sizeof(in[i].control)};
+	}
+	do {
+		n = recvmmsg(s->fd, mm, READ_BATCH, MSG_DONTWAIT, NULL);
+	} while (n < 0 && errno == EINTR);
+	for (int i = 0; i < n; i++)
+		reply(s, in[i].data, mm[i].msg_len, &in[i].from, hc_icmp_stamp(&mm[i].msg_hdr));
+	return n < 0 ? 0 : (unsigned int)n;
 }
 
 /* Bounded: whoever floods us with replies must not keep the other checks waiting. */
 static void icmp_read(struct icmp_sock *s)
 {
-	for (unsigned int i = 0; i < ICMP_READ_MAX && s->fd >= 0; i++) {
-		/* An IPv4 header with all its options, and one byte to tell a longer one. */
-		uint8_t buf[60 + HC_ICMP_LEN + 1];
-		struct sockaddr_storage from = {0};
-		socklen_t from_len = sizeof(from);
-		ssize_t n =
-			recvfrom(s->fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &from_len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
+	for (unsigned int i = 0; i < ICMP_READ_MAX && s->fd >= 0; i += READ_BATCH)
+		if (read_batch(s) < READ_BATCH)
 			return;
-		reply(s, buf, (size_t)n, &from);
-	}
 }
 
 static void icmp_on_io(struct loop_io *io, uint32_t events _unused_)
@@ -195,9 +211,8 @@ static void icmp_start(struct hc_probe *p)
 	struct icmp_sock *s = sock_of(p);
 	struct hc_icmp *ic = p->ctx;
 	uint8_t buf[HC_ICMP_LEN];
-	struct sockaddr_storage to;
-	socklen_t to_len = addr_to_sockaddr(p->to, 0, &to);
 	struct hc_icmp_echo e = {.id = ic->id, .cookie = ic->cookie};
+	int r;
 
 	if (s->fd < 0) {
 		hc_done(p, MSG_HC_LOCAL, (uint32_t)-s->err);
@@ -210,8 +225,9 @@ static void icmp_start(struct hc_probe *p)
 	e.token = slot_token(ic, ip->slot);
 	e.seq = token_seq(e.token);
 	hc_icmp_build(s->v6, &e, buf);
-	if (sendto(s->fd, buf, sizeof(buf), 0, (struct sockaddr *)&to, to_len) < 0) {
-		hc_sock_failed(p, errno, true);
+	r = hc_icmp_send(s->fd, p, buf, sizeof(buf));
+	if (r < 0) {
+		hc_sock_failed(p, -r, true);
 		return;
 	}
 	ic->stats.sent++;
@@ -240,19 +256,6 @@ const struct hc_kind hc_icmp_kind = {
 
 /* ---- sockets ---- */
 
-/* Echo replies only; without the filter we'd be woken by every ICMP message of the host. */
-static int icmp_filter(const struct icmp_sock *s)
-{
-	struct icmp6_filter f6;
-	uint32_t f4 = ~(1u << 0); /* a set bit blocks that type; 0 is the echo reply */
-
-	if (!s->v6)
-		return setsockopt(s->fd, SOL_RAW, ICMP_FILTER, &f4, sizeof(f4)) < 0 ? -errno : 0;
-	ICMP6_FILTER_SETBLOCKALL(&f6);
-	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &f6);
-	return setsockopt(s->fd, IPPROTO_ICMPV6, ICMP6_FILTER, &f6, sizeof(f6)) < 0 ? -errno : 0;
-}
-
 static int icmp_open(struct icmp_sock *s)
 {
 	int family = s->v6 ? AF_INET6 : AF_INET, proto = s->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
@@ -268,7 +271,9 @@ static int icmp_open(struct icmp_sock *s)
 		return -errno;
 	/* Not essential: with the default size a burst of replies may be cut. */
 	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	r = s->raw ? icmp_filter(s) : 0;
+	/* Nor is the time of a reply: then it is that of the reading. */
+	hc_icmp_stamps(s->fd);
+	r = s->raw ? hc_icmp_filter(s->fd, s->v6, s->ic->id) : 0;
 	if (r == 0)
 		r = loop_io_add(s->ic->loop, &s->io, s->fd, EPOLLIN, icmp_on_io);
 	if (r < 0) {

@@ -15,7 +15,7 @@ struct hc_icmp_stats {
 	uint64_t sent;
 	uint64_t matched;
 	uint64_t late;	  /* ours, but the probe was over: timed out, or answered twice */
-	uint64_t foreign; /* another program's, or from an address that was not asked */
+	uint64_t foreign; /* with our id, but not ours, or from an address that was not asked */
 	uint64_t bad;	  /* cut or damaged */
 };
 

@@ -5,10 +5,11 @@
 FUZZ_SECONDS ?= 60
 FUZZ	     := $(BUILD)/fuzz
 FUZZ_SAN     := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-FUZZ_PARSERS := hc_http model results
+FUZZ_PARSERS := hc_http hc_icmp model results
 FUZZ_BIN     := $(FUZZ)/fuzz_packet $(FUZZ)/fuzz_api $(FUZZ_PARSERS:%=$(FUZZ)/fuzz_%)
 
 FUZZ_SRC_hc_http := tests/fuzz/fuzz_hc_http.c agent/hc_http_parse.c agent/hc_check.c agent/addr.c
+FUZZ_SRC_hc_icmp := tests/fuzz/fuzz_hc_icmp.c agent/hc_icmp_wire.c
 FUZZ_SRC_model	 := tests/fuzz/fuzz_model.c $(filter agent/model%,$(AGENT_SRC)) \
 	agent/jget.c agent/jput.c agent/addr.c
 FUZZ_SRC_results := tests/fuzz/fuzz_results.c agent/results_file.c \

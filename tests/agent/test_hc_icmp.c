@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -22,6 +23,10 @@
 #include "hc_fixture.h"
 #include "hc_icmp_wire.h"
 #include "util.h"
+
+#ifndef SO_RCVMARK
+#define SO_RCVMARK 75
+#endif
 
 static bool own_netns;
 
@@ -160,6 +165,168 @@ static void test_unreachable(void **state _unused_)
 	assert_int_equal(r.detail, ENETUNREACH);
 }
 
+/* A reply that lay in the socket while this process did not run: the kernel knows better. */
+static void test_latency_of_a_late_reader(void **state _unused_)
+{
+	static const char *const targets[] = {"127.0.0.1", "::1"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		uint64_t sent_by;
+		struct hc_world w;
+
+		hc_world_init(&w, NULL);
+		if (cannot(&w, i == 1))
+			skip();
+		hc_world_set(&w, &(struct hc_fixture){.type = MSG_HC_ICMP,
+						      .target = targets[i],
+						      .timeout_ms = 5000,
+						      .interval_ms = 60000});
+		while (!hc_icmp_get_stats(w.icmp)->sent)
+			assert_int_equal(loop_once(w.loop, 100), 0);
+		sent_by = util_now_ns();
+		while (util_now_ns() < sent_by + 100000000ull)
+			;
+		hc_world_run(&w, 1);
+		assert_int_equal(w.results[0].reason, MSG_HC_OK);
+		assert_in_range(w.results[0].latency_us, 1, 80000);
+		hc_world_done(&w);
+	}
+}
+
+/* ---- how requests leave ---- */
+
+struct seen {
+	struct addr from;
+	int tos;
+	uint32_t mark;
+};
+
+static int tap_open(bool v6)
+{
+	int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC,
+			v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	int on = 1;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+				    v6 ? IPV6_RECVTCLASS : IP_RECVTOS, &on, sizeof(on)),
+			 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVMARK, &on, sizeof(on)), 0);
+	return fd;
+}
+
+/* The request as it came to the other end. */
+static struct seen tap_read(int fd, bool v6)
+{
+	_Alignas(struct cmsghdr) char control[256];
+	struct sockaddr_storage from = {0};
+	struct seen seen = {0};
+	char buf[128];
+	struct iovec iov = {buf, sizeof(buf)};
+	struct msghdr m;
+
+	do {
+		m = (struct msghdr){.msg_name = &from,
+				    .msg_namelen = sizeof(from),
+				    .msg_iov = &iov,
+				    .msg_iovlen = 1,
+				    .msg_control = control,
+				    .msg_controllen = sizeof(control)};
+		assert_true(recvmsg(fd, &m, 0) >= HC_ICMP_LEN);
+	} while (v6 ? (uint8_t)buf[0] != 128 : buf[20] != 8);
+	assert_int_equal(addr_from_sockaddr(&from, &seen.from), 0);
+	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&m); cm; cm = CMSG_NXTHDR(&m, cm)) {
+		if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SO_MARK)
+			memcpy(&seen.mark, CMSG_DATA(cm), sizeof(seen.mark));
+		else if (cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_TOS)
+			seen.tos = *CMSG_DATA(cm);
+		else if (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_TCLASS)
+			memcpy(&seen.tos, CMSG_DATA(cm), sizeof(seen.tos));
+	}
+	return seen;
+}
+
+/* With the one capability that the health child has. */
+static void net_admin(bool yes)
+{
+	static const cap_value_t admin[] = {CAP_NET_ADMIN};
+	cap_t caps = cap_get_proc();
+
+	assert_non_null(caps);
+	assert_int_equal(cap_set_flag(caps, CAP_EFFECTIVE, 1, admin, yes ? CAP_SET : CAP_CLEAR), 0);
+	assert_int_equal(cap_set_proc(caps), 0);
+	cap_free(caps);
+}
+
+static const struct hc_fixture options[] = {
+	{.target = "127.0.0.1"},
+	{.target = "127.0.0.1", .source = "127.0.0.9"},
+	{.target = "127.0.0.1", .dscp = 46},
+	{.target = "127.0.0.1", .mark = 0x4e400001},
+	{.target = "127.0.0.1", .source = "127.0.0.7", .dscp = 63, .mark = 7, .device = "lo"},
+	{.target = "::1"},
+	{.target = "::1", .source = "::1", .dscp = 10},
+	{.target = "::1", .mark = 0x4e400001},
+	{.target = "::1", .source = "::1", .dscp = 63, .mark = 7, .device = "lo"},
+};
+
+static void test_options(void **state _unused_)
+{
+	if (!own_netns) {
+		print_message("skipped: no network namespace of its own\n");
+		skip();
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		bool v6 = strchr(options[i].target, ':');
+		struct hc_fixture f = options[i];
+		int tap = tap_open(v6);
+		struct msg_hc_result r;
+		struct seen seen;
+		struct addr from;
+
+		f.type = MSG_HC_ICMP;
+		f.timeout_ms = 2000;
+		net_admin(false);
+		r = hc_fixture_probe(&f, NULL);
+		net_admin(true);
+		if (r.reason != MSG_HC_OK)
+			fail_msg("row %zu: %d/%u", i, r.reason, r.detail);
+		seen = tap_read(tap, v6);
+		close(tap);
+		assert_int_equal(addr_parse(f.source ? f.source : f.target, &from), 0);
+		if (addr_cmp(&from, &seen.from) != 0 || seen.tos != f.dscp << 2 ||
+		    seen.mark != f.mark)
+			fail_msg("row %zu: tos %d mark %u", i, seen.tos, seen.mark);
+	}
+}
+
+static void test_options_that_cannot_be(void **state _unused_)
+{
+	static const struct {
+		struct hc_fixture f;
+		uint32_t detail;
+	} rows[] = {
+		{{.target = "127.0.0.1", .source = "192.0.2.77"}, EADDRNOTAVAIL},
+		{{.target = "::1", .source = "2001:db8::77"}, EADDRNOTAVAIL},
+		{{.target = "127.0.0.1", .device = "nosuch0"}, ENODEV},
+		{{.target = "::1", .device = "nosuch0"}, ENODEV},
+	};
+
+	if (!own_netns) {
+		print_message("skipped: no network namespace of its own\n");
+		skip();
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct hc_fixture f = rows[i].f;
+		struct msg_hc_result r;
+
+		f.type = MSG_HC_ICMP;
+		r = hc_fixture_probe(&f, NULL);
+		if (r.reason != MSG_HC_LOCAL || r.detail != rows[i].detail)
+			fail_msg("row %zu: %d/%u", i, r.reason, r.detail);
+	}
+}
+
 /* ---- replies that are not from whom they should be ---- */
 
 static uint16_t sum16(const uint8_t *data, size_t len)
@@ -229,9 +396,13 @@ static void test_forged_and_late(void **state _unused_)
 	/* From an address that was not asked. */
 	forge(fd, "127.0.0.9", request);
 	run_until(&w, &st->foreign, 1);
-	/* With another cookie, id, sequence number. */
-	for (size_t i = 0; i < 3; i++) {
-		static const size_t at[] = {8, 4, 6};
+	/* With another id: not even seen, or it would count before those that follow. */
+	memcpy(other, request, sizeof(other));
+	other[4] ^= 0xff;
+	forge(fd, "127.0.0.1", other);
+	/* With another cookie, sequence number. */
+	for (size_t i = 0; i < 2; i++) {
+		static const size_t at[] = {8, 6};
 
 		memcpy(other, request, sizeof(other));
 		other[at[i]] ^= 0xff;
@@ -254,7 +425,7 @@ static void test_forged_and_late(void **state _unused_)
 	forge(fd, "127.0.0.1", request);
 	run_until(&w, &st->late, 2);
 	assert_int_equal(st->matched, 1);
-	assert_int_equal(st->foreign, 4);
+	assert_int_equal(st->foreign, 3);
 	assert_int_equal(st->bad, 0);
 	hc_world_done(&w);
 	close(fd);
@@ -265,9 +436,15 @@ static void test_forged_and_late(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ipv4),	    cmocka_unit_test(test_ipv6),
-		cmocka_unit_test(test_many),	    cmocka_unit_test(test_timeout),
-		cmocka_unit_test(test_unreachable), cmocka_unit_test(test_forged_and_late),
+		cmocka_unit_test(test_ipv4),
+		cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_unreachable),
+		cmocka_unit_test(test_latency_of_a_late_reader),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_options_that_cannot_be),
+		cmocka_unit_test(test_forged_and_late),
 	};
 
 	return cmocka_run_group_tests_name("hc_icmp", tests, group_setup, NULL);
