@@ -24,12 +24,21 @@
 #define ICMP_RCVBUF    (4 << 20) /* as much of it as net.core.rmem_max allows */
 #define ICMP_READ_MAX  256	 /* replies in one go; then others get their turn */
 #define READ_BATCH     32u
+#define SEND_BATCH     64u
 #define ICMP_SLOTS_MIN 64u
 
 struct hc_icmp_probe {
 	struct hc_probe p;
 	uint32_t slot;
 	bool in_slot;
+	bool in_batch; /* not sent yet */
+};
+
+/* Requests that go out together. */
+struct icmp_batch {
+	unsigned int n;
+	struct hc_icmp_probe *probes[SEND_BATCH]; /* NULL: over already */
+	uint8_t data[SEND_BATCH][HC_ICMP_LEN];
 };
 
 struct icmp_sock {
@@ -39,6 +48,7 @@ struct icmp_sock {
 	int err; /* -errno, then */
 	bool v6;
 	bool raw;
+	struct icmp_batch batch;
 };
 
 struct icmp_slot {
@@ -159,6 +169,7 @@ static unsigned int read_batch(struct icmp_sock *s)
 		struct iovec iov;
 	} in[READ_BATCH];
 	struct mmsghdr mm[READ_BATCH];
+	int64_t ahead;
 	int n;
 
 	for (unsigned int i = 0; i < READ_BATCH; i++) {
@@ -173,8 +184,10 @@ static unsigned int read_batch(struct icmp_sock *s)
 	do {
 		n = recvmmsg(s->fd, mm, READ_BATCH, MSG_DONTWAIT, NULL);
 	} while (n < 0 && errno == EINTR);
+	ahead = n > 0 ? hc_icmp_clocks() : 0;
 	for (int i = 0; i < n; i++)
-		reply(s, in[i].data, mm[i].msg_len, &in[i].from, hc_icmp_stamp(&mm[i].msg_hdr));
+		reply(s, in[i].data, mm[i].msg_len, &in[i].from,
+		      hc_icmp_stamp(&mm[i].msg_hdr, ahead));
 	return n < 0 ? 0 : (unsigned int)n;
 }
 
@@ -205,6 +218,69 @@ static struct icmp_sock *sock_of(const struct hc_probe *p)
 	return &ic->socks[!addr_is_v4(p->to)];
 }
 
+/* One that the kernel would not take alone is not the others' fault. */
+static void batch_send(struct icmp_sock *s)
+{
+	struct icmp_batch *b = &s->batch;
+	struct mmsghdr mm[SEND_BATCH] = {0};
+	struct sockaddr_storage to[SEND_BATCH];
+	struct iovec iov[SEND_BATCH];
+	struct hc_icmp_probe *probes[SEND_BATCH];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		struct hc_icmp_probe *ip = b->probes[i];
+
+		if (!ip)
+			continue;
+		ip->in_batch = false;
+		probes[n] = ip;
+		iov[n] = (struct iovec){.iov_base = b->data[i], .iov_len = HC_ICMP_LEN};
+		mm[n].msg_hdr.msg_name = &to[n];
+		mm[n].msg_hdr.msg_namelen = addr_to_sockaddr(ip->p.to, 0, &to[n]);
+		mm[n].msg_hdr.msg_iov = &iov[n];
+		mm[n].msg_hdr.msg_iovlen = 1;
+		n++;
+	}
+	b->n = 0;
+	for (unsigned int i = 0; i < n;) {
+		int sent = sendmmsg(s->fd, mm + i, n - i, 0);
+
+		if (sent < 0)
+			hc_sock_failed(&probes[i]->p, errno, true);
+		else
+			s->ic->stats.sent += (unsigned int)sent;
+		i += sent < 0 ? 1 : (unsigned int)sent;
+	}
+}
+
+static void icmp_flush(void *ctx)
+{
+	struct hc_icmp *ic = ctx;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(ic->socks); i++)
+		if (ic->socks[i].batch.n)
+			batch_send(&ic->socks[i]);
+}
+
+static void batch_add(struct icmp_sock *s, struct hc_icmp_probe *ip, const struct hc_icmp_echo *e)
+{
+	struct icmp_batch *b = &s->batch;
+
+	if (b->n == SEND_BATCH)
+		batch_send(s);
+	hc_icmp_build(s->v6, e, b->data[b->n]);
+	b->probes[b->n++] = ip;
+	ip->in_batch = true;
+}
+
+static void batch_drop(struct icmp_sock *s, const struct hc_icmp_probe *ip)
+{
+	for (unsigned int i = 0; i < s->batch.n; i++)
+		if (s->batch.probes[i] == ip)
+			s->batch.probes[i] = NULL;
+}
+
 static void icmp_start(struct hc_probe *p)
 {
 	struct hc_icmp_probe *ip = icmp_probe(p);
@@ -224,6 +300,10 @@ static void icmp_start(struct hc_probe *p)
 	}
 	e.token = slot_token(ic, ip->slot);
 	e.seq = token_seq(e.token);
+	if (!hc_icmp_has_options(p)) {
+		batch_add(s, ip, &e);
+		return;
+	}
 	hc_icmp_build(s->v6, &e, buf);
 	r = hc_icmp_send(s->fd, p, buf, sizeof(buf));
 	if (r < 0) {
@@ -242,6 +322,8 @@ static void icmp_stop(struct hc_probe *p)
 {
 	struct hc_icmp_probe *ip = icmp_probe(p);
 
+	if (ip->in_batch)
+		batch_drop(sock_of(p), ip);
 	if (ip->in_slot)
 		slot_give(p->ctx, ip);
 }
@@ -250,6 +332,7 @@ const struct hc_kind hc_icmp_kind = {
 	.size = sizeof(struct hc_icmp_probe),
 	.n_fds = 0,
 	.start = icmp_start,
+	.flush = icmp_flush,
 	.poll = icmp_poll,
 	.stop = icmp_stop,
 };

@@ -97,6 +97,13 @@ static bool is_ours(const struct addr *source)
 	return fd < 0 || bind(fd, (struct sockaddr *)&ss, len) == 0 || errno != EADDRNOTAVAIL;
 }
 
+bool hc_icmp_has_options(const struct hc_probe *p)
+{
+	const struct hc_check *c = p->check;
+
+	return p->mark || c->dscp || c->device[0] || !addr_is_unspecified(&c->source);
+}
+
 int hc_icmp_send(int fd, const struct hc_probe *p, const void *data, size_t len)
 {
 	struct iovec iov = {.iov_base = (void *)data, .iov_len = len};
@@ -165,28 +172,24 @@ static uint64_t clock_ns(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
-/* The kernel stamps by the wall clock; how long ago that was is the same on any. */
-static uint64_t to_monotonic(const struct timespec *ts)
+int64_t hc_icmp_clocks(void)
 {
-	uint64_t wall = clock_ns(CLOCK_REALTIME), mono = util_now_ns();
-	uint64_t at = (uint64_t)ts->tv_sec * 1000000000ull + (uint64_t)ts->tv_nsec;
-
-	/* The clock was set in between: then nothing is known. */
-	if (at > wall || wall - at >= mono)
-		return 0;
-	return mono - (wall - at);
+	return (int64_t)(clock_ns(CLOCK_REALTIME) - util_now_ns());
 }
 
-uint64_t hc_icmp_stamp(struct msghdr *m)
+uint64_t hc_icmp_stamp(struct msghdr *m, int64_t ahead)
 {
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(m); cm; cm = CMSG_NXTHDR(m, cm)) {
 		struct timespec ts;
+		int64_t at;
 
 		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_TIMESTAMPNS ||
 		    cm->cmsg_len < CMSG_LEN(sizeof(ts)))
 			continue;
 		memcpy(&ts, CMSG_DATA(cm), sizeof(ts));
-		return to_monotonic(&ts);
+		/* By the wall clock, which may have been set in between: then nothing is known. */
+		at = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - ahead;
+		return at > 0 ? (uint64_t)at : 0;
 	}
 	return 0;
 }

@@ -13,6 +13,9 @@
 
 #define HC_ICMP_CONTROL_LEN 128u
 
+/* Does the check ask for any of them? */
+bool hc_icmp_has_options(const struct hc_probe *p);
+
 /*
  * Sends a request of len bytes by fd, an ICMP socket of the target's family. Returns 0
  * or -errno: -ENODEV when there is no such device, -EADDRNOTAVAIL when the source is none
@@ -29,7 +32,11 @@ int hc_icmp_filter(int fd, bool v6, uint16_t id);
 /* Asks for the time of each message. Returns 0 or -errno. */
 int hc_icmp_stamps(int fd);
 
-/* The time that the kernel gave a message, on the monotonic clock; 0: none. */
-uint64_t hc_icmp_stamp(struct msghdr *m);
+/*
+ * The time that the kernel gave a message, on the monotonic clock; 0: none. ahead: of the
+ * wall clock to the monotonic one, as hc_icmp_clocks() has just found it.
+ */
+int64_t hc_icmp_clocks(void);
+uint64_t hc_icmp_stamp(struct msghdr *m, int64_t ahead);
 
 #endif

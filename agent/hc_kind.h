@@ -58,6 +58,12 @@ struct hc_kind {
 	void (*start)(struct hc_probe *p);
 
 	/*
+	 * Some were started, and no more are for now: what waits for company goes out.
+	 * ctx as in the probes. May call hc_done(). NULL: nothing waits.
+	 */
+	void (*flush)(void *ctx);
+
+	/*
 	 * The deadline has come: take what has arrived but was not looked at yet (an
 	 * answer in a socket's queue is an answer, however late this process is). May
 	 * call hc_done(); if it does not, the verdict is a timeout.

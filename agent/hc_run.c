@@ -268,6 +268,21 @@ static void expire(struct hc *hc, struct hc_cond *c)
 	hc_done(p, MSG_HC_TIMEOUT, kind->phase ? kind->phase(p) : MSG_HC_PHASE_NONE);
 }
 
+/* As many as may start in one round. */
+static void start_some(struct hc *hc)
+{
+	struct hc_cond *c;
+	unsigned int n;
+
+	for (n = 0; n < START_MAX && (c = next_to_start(hc)); n++) {
+		leave_queue(hc, c);
+		probe_start(hc, c);
+	}
+	for (unsigned int i = 0; n && i < MSG_HC_TYPES; i++)
+		if (hc->kinds[i].kind && hc->kinds[i].kind->flush)
+			hc->kinds[i].kind->flush(hc->kinds[i].ctx);
+}
+
 void hc_run(struct hc *hc)
 {
 	uint64_t now = hc_now(hc);
@@ -283,10 +298,7 @@ void hc_run(struct hc *hc)
 		else
 			due(hc, c, now);
 	}
-	for (unsigned int i = 0; i < START_MAX && (c = next_to_start(hc)); i++) {
-		leave_queue(hc, c);
-		probe_start(hc, c);
-	}
+	start_some(hc);
 	if (hc->n_results && hc_now(hc) >= hc->flush_ns)
 		hc_flush(hc);
 	hc->wake_ns = UINT64_MAX;
