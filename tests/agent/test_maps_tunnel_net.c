@@ -17,6 +17,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "maps_tunnel.h"
+#include "table_fixture.h"
 #include "tunnel_fixture.h"
 #include "util.h"
 #include "xdp_net.h"
@@ -219,13 +221,74 @@ static void test_numbers(void **state)
 	assert_int_equal(maps_host_tunnel(&tunnel_fx_host, "10.0.0.11"), first);
 }
 
+/* ---- a kernel that does not take the program ---- */
+
+static struct table_fx table;
+static struct msg_tunnel answered;
+static struct msg_tunnel_state said;
+
+static void note(void *user, uint16_t type, const void *data, size_t len)
+{
+	(void)user;
+	if (type == MSG_MAPS_TUNNEL) {
+		assert_int_equal(len, sizeof(answered));
+		memcpy(&answered, data, len);
+		return;
+	}
+	assert_int_equal(type, MSG_MAPS_TUNNEL_STATE);
+	assert_int_equal(len, sizeof(said));
+	memcpy(&said, data, len);
+}
+
+static int table_setup(void **state)
+{
+	(void)state;
+	return table_fx_setup(&table);
+}
+
+static int table_teardown(void **state)
+{
+	(void)state;
+	return table_fx_teardown(&table);
+}
+
+static void test_no_program(void **state)
+{
+	struct maps_tunnel t = {.sock_fd = -1, .load_error = -EOPNOTSUPP};
+	struct msg_tunnel ask = {.backend = table_fx_addr("10.0.0.1")};
+	uint64_t counts[NLB_T_COUNT];
+
+	(void)state;
+	TABLE_FX_NEEDED(&table);
+	assert_int_equal(maps_tunnel_init(&t, &table.host.cfg, &table.table.backends, note, NULL),
+			 0);
+	assert_int_equal(maps_tunnel_frame(&t, MSG_MAPS_TUNNEL_SET, &ask, sizeof(ask) - 1),
+			 -EPROTO);
+	assert_int_equal(maps_tunnel_frame(&t, MSG_MAPS_COMMIT, &ask, sizeof(ask)), -ENOENT);
+	assert_int_equal(maps_tunnel_frame(&t, MSG_MAPS_TUNNEL_SET, &ask, sizeof(ask)), 0);
+	assert_int_not_equal(answered.mark, 0);
+	assert_memory_equal(said.up, ((uint8_t[]){0, 0}), 2);
+	for (int f = 0; f < 2; f++)
+		assert_string_equal(
+			said.reason[f],
+			"the kernel does not take the program: Operation not supported");
+	assert_int_equal(maps_tunnel_counts(&t, counts), 0);
+	assert_int_not_equal(xdp_net_try("ip rule del priority 100"), 0);
+	maps_tunnel_done(&t);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, tunnel_fx_setup, tunnel_fx_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_interface_down), TEST(test_two_interfaces), TEST(test_rp_filter),
-		TEST(test_put_back),	   TEST(test_removed),	      TEST(test_numbers),
+		TEST(test_interface_down),
+		TEST(test_two_interfaces),
+		TEST(test_rp_filter),
+		cmocka_unit_test_setup_teardown(test_no_program, table_setup, table_teardown),
+		TEST(test_put_back),
+		TEST(test_removed),
+		TEST(test_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

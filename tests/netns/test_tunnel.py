@@ -3,9 +3,9 @@
 """
 Health checks through the tunnel, on the network of test_datapath.py, by a whole agent. On
 the balancer each VIP is a blackhole, as nlbd has it. Of each VIP the service tcp/80 is
-checked through the tunnel, and udp/53 directly, both by ICMP, TCP and HTTP: what breaks the data path
-to a backend must take it out of the first and leave it in the second, whose backend answers
-as well as ever. What breaks on the balancer itself must change no verdict.
+checked through the tunnel, and udp/53 directly: what breaks the data path to a backend must
+take it out of the first and leave it in the second, whose backend answers as well as ever.
+What breaks on the balancer itself must change no verdict.
 """
 import glob
 import http.client
@@ -13,23 +13,36 @@ import ipaddress
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 
 import test_datapath as dp
-from nsenv import fetch, inside, run_scenario, wait_for
+from nsenv import fetch, inside, run, run_scenario, wait_for
 
 TUNNEL, DIRECT = ("tcp", 80), ("udp", 53)
 TABLE = "1252"
 MARK = 0x4E400000
 
 
-def pace(**more):
-    checks = [{"type": "icmp"}, {"type": "tcp", "port": 80}, {"type": "http", "port": 80}]
-    return {
-        **{"interval_ms": 500, "timeout_ms": 500, "rise": 2, "fall": 3},
-        **{"checks": checks, **more},
-    }
+KINDS = {
+    TUNNEL: [
+        {"type": "icmp"},
+        {"type": "tcp", "port": 80},
+        {"type": "http", "port": 80},
+        {"type": "https", "port": 443, "verify": False},
+        # Of this one the server answers at the VIP alone.
+        {"type": "udp", "port": 53, "payload": "who are you?"},
+    ],
+    DIRECT: [{"type": "icmp"}, {"type": "tcp", "port": 80}, {"type": "http", "port": 80}],
+}
+
+
+def health(service):
+    more = {"tunnel": True} if service == TUNNEL else {}
+    pace = {"interval_ms": 500, "timeout_ms": 500, "rise": 2, "fall": 3}
+    return {**pace, **more, "checks": KINDS[service]}
 
 
 class World(dp.World):
@@ -42,13 +55,24 @@ class World(dp.World):
         for vip in self.vips:
             inside(dp.LB, "ip", "route", "add", "blackhole", vip)
 
+    def servers(self):
+        pem = self.path("tls.pem")
+        run(
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", "/CN=test", "-days", "2", "-keyout", pem, "-out", pem + ".crt"),
+        )
+        with open(pem, "a", encoding="utf-8") as out, open(pem + ".crt", encoding="utf-8") as crt:
+            out.write(crt.read())
+        os.environ["NLB_PEM"] = pem
+        super().servers()
+
     def config(self):
         super().config()
         with open(self.path("vips.json"), encoding="utf-8") as have:
             model = json.load(have)
         for vip in model["vips"]:
             for port in vip["ports"]:
-                port["health"] = pace(**({"tunnel": True} if port["port"] == 80 else {}))
+                port["health"] = health((port["protocol"], port["port"]))
         with open(self.path("vips.json"), "w", encoding="utf-8") as out:
             json.dump(model, out)
 
@@ -68,7 +92,7 @@ class World(dp.World):
         for vip in vips or self.vips:
             for host in hosts:
                 have = self.checks(vip, service, host)
-                for kind in ("icmp", "tcp", "http"):
+                for kind in (check["type"] for check in KINDS[service]):
                     got = have.get(kind, ("none", ""))
                     if got[0] != state or (results and not results(got[1])):
                         wrong.append(f"{vip} {host} {kind}: {got}")
@@ -238,6 +262,12 @@ def post():
 def serve():
     """Probes end with a RST, of which there is nothing to say."""
     dp.Web.handle_error = lambda *_: None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.environ["NLB_PEM"])
+    web = dp.Web(("::", 443), dp.Answer)
+    # The handshake is for the thread that answers: one that hangs is nobody else's.
+    web.socket = context.wrap_socket(web.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
     dp.serve()
 
 
