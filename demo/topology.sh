@@ -188,20 +188,22 @@ node_frr_up() {
 
 # ---- the agent ----
 
-# The list of VIPs as a scheduler hands it out; here from a file that the agent watches.
+# The list of VIPs as a scheduler hands it out; here from a file that the agent watches. The
+# servers of the last one are checked through the tunnel.
 vip_list() {
 	local checks='[{"type": "icmp"}, {"type": "http", "port": 80, "path": "/healthz", "body": "ok"}]'
-	local health='{"interval_ms": 500, "timeout_ms": 400, "rise": 2, "fall": 2, "checks": '$checks'}'
+	local pace='"interval_ms": 500, "timeout_ms": 400, "rise": 2, "fall": 2'
 	local list4 list6 host
 	list4=$(for host in "${webs[@]}"; do printf '{"address": "%s"},' "$(addr4 "$host")"; done)
 	list6=$(for host in "${webs[@]}"; do printf '{"address": "%s"},' "$(addr6 "$host")"; done)
 	vip() {
 		printf '{"id": "%s", "address": "%s", "desired_revision": 1, "synced_revision": 0,
 			"deletion": false, "tag": 100, "ports": [{"protocol": "tcp", "port": 80,
-			"backends": [%s], "health": %s}]}' "$1" "$2" "${3%,}" "$health"
+			"backends": [%s], "health": {%s, "tunnel": %s, "checks": %s}}]}' \
+			"$1" "$2" "${3%,}" "$pace" "$4" "$checks"
 	}
-	printf '{"revision": 1, "vips": [%s,\n%s,\n%s]}\n' "$(vip web4 $vip4 "$list4")" \
-		"$(vip web6 $vip6 "$list6")" "$(vip web46 $vip46 "$list6")"
+	printf '{"revision": 1, "vips": [%s,\n%s,\n%s]}\n' "$(vip web4 $vip4 "$list4" false)" \
+		"$(vip web6 $vip6 "$list6" false)" "$(vip web46 $vip46 "$list6" true)"
 }
 
 agent_up() {
