@@ -24,7 +24,7 @@ static void write_backend(const struct core_backend *be, struct jput b)
 		jput_str(b, "quic_id", quic_id);
 	checks = jput_array(b, "checks");
 	for (size_t i = 0; i < be->port->conf->health.n_checks; i++)
-		api_check_write(be->uses[i].cond, jput_object(checks, NULL));
+		core_check_write(be->uses[i].cond, util_now_ns(), jput_object(checks, NULL));
 }
 
 static void write_backends(const struct core_port *p, struct jput b)

@@ -19,34 +19,6 @@ static uint64_t age_s(uint64_t at_ns)
 	return now > at_ns ? (now - at_ns) / 1000000000 : 0;
 }
 
-/* ---- one check ---- */
-
-void api_check_write(const struct core_cond *cond, struct jput b)
-{
-	const struct core_failure *failure = &cond->failure;
-	char words[HC_REASON_LEN];
-	struct jput o;
-
-	jput_str(b, "type", hc_type_str(cond->msg->type));
-	if (cond->msg->port)
-		jput_u64(b, "port", cond->msg->port);
-	jput_str(b, "state", hc_state_str(cond->state));
-	if (cond->held)
-		jput_bool(b, "held", true);
-	jput_u64(b, "since_s", age_s(cond->since_ns));
-	if (cond->probed || cond->reason == MSG_HC_LOCAL) {
-		jput_str(b, "result", core_cond_result(cond, words));
-		jput_u64(b, "latency_us", cond->latency_us);
-	}
-	if (!failure->at_ns)
-		return;
-	o = jput_object(b, "failure");
-	jput_str(o, "kind", hc_reason_str(failure->reason));
-	jput_str(o, "reason",
-		 hc_reason_format(words, sizeof(words), failure->reason, failure->detail));
-	jput_u64(o, "age_s", age_s(failure->at_ns));
-}
-
 /* ---- the engine ---- */
 
 void api_health_stats(struct parent *p, const struct msg_hc_stats *s)
@@ -244,7 +216,7 @@ static void write_one(const struct core_backend *be, const struct core_cond *con
 	jput_str(b, "protocol", model_protocol_str(p->conf->protocol));
 	jput_u64(b, "service_port", p->conf->port);
 	jput_addr(b, "backend", &be->conf.addr);
-	api_check_write(cond, b);
+	core_check_write(cond, util_now_ns(), b);
 }
 
 /* The checks of a service; returns how many fit, of which no more than f->limit in all are in b. */

@@ -20,7 +20,4 @@ struct api_health_counts {
 /* Over all conditions. */
 void api_health_count(const struct core *c, struct api_health_counts *ret);
 
-/* One check of a backend, into an object. */
-void api_check_write(const struct core_cond *cond, struct jput b);
-
 #endif

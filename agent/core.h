@@ -197,6 +197,14 @@ void core_overrides_write(struct core *c, struct jput b);
 /* The "vip" line for nlbd; the backends may be left out when it gets too long. */
 void core_feed_write(const struct core_vip *v, bool backends, struct jput b);
 
+/*
+ * A VIP's backends with their checks, as they are at now_ns, into an object. Bounded: backends and
+ * checks together are at most CORE_CHECKS_MAX, so that it makes a line for nlbd; "left_out"
+ * counts the rest. 0, or -ENOENT.
+ */
+#define CORE_CHECKS_MAX 1500u
+int core_checks_write(const struct core *c, const struct addr *vip, uint64_t now_ns, struct jput b);
+
 /* The scheduler's status document; and: it has been delivered as last written. */
 void core_report_write(struct core *c, struct jput b);
 void core_report_done(struct core *c);

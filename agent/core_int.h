@@ -419,6 +419,8 @@ void core_results_done(struct core *c);
 /* core_json.c */
 void core_backend_write(const struct core_backend *be, struct jput b);
 void core_digest_write(const struct core_port *p, struct jput b); /* "digest" */
+/* One check of a backend: state, last result, last failure. */
+void core_check_write(const struct core_cond *cond, uint64_t now_ns, struct jput b);
 const char *core_report_state(const struct core_vip *v, const char **ret_reason);
 
 #endif

@@ -73,6 +73,81 @@ void core_feed_write(const struct core_vip *v, bool backends, struct jput b)
 		write_port(&v->ports[i], backends, jput_object(ports, NULL));
 }
 
+/* ---- the checks of backends ---- */
+
+static uint64_t age_s(uint64_t at_ns, uint64_t now_ns)
+{
+	return now_ns > at_ns ? (now_ns - at_ns) / (1000 * CORE_MS) : 0;
+}
+
+void core_check_write(const struct core_cond *cond, uint64_t now_ns, struct jput b)
+{
+	const struct core_failure *failure = &cond->failure;
+	char words[HC_REASON_LEN];
+	struct jput o;
+
+	jput_str(b, "type", hc_type_str(cond->msg->type));
+	if (cond->msg->port)
+		jput_u64(b, "port", cond->msg->port);
+	jput_str(b, "state", hc_state_str(cond->state));
+	if (cond->held)
+		jput_bool(b, "held", true);
+	jput_u64(b, "since_s", age_s(cond->since_ns, now_ns));
+	if (cond->probed || cond->reason == MSG_HC_LOCAL) {
+		jput_str(b, "result", core_cond_result(cond, words));
+		jput_u64(b, "latency_us", cond->latency_us);
+	}
+	if (!failure->at_ns)
+		return;
+	o = jput_object(b, "failure");
+	jput_str(o, "kind", hc_reason_str(failure->reason));
+	jput_str(o, "reason",
+		 hc_reason_format(words, sizeof(words), failure->reason, failure->detail));
+	jput_u64(o, "age_s", age_s(failure->at_ns, now_ns));
+}
+
+/* The backends of a service with their checks, as long as there is room for one's. */
+static void write_checked(const struct core_port *p, uint64_t now_ns, size_t *room, struct jput b)
+{
+	const size_t n = p->conf->health.n_checks;
+
+	for (size_t i = 0; i<p->n_backends && * room> n; i++) {
+		const struct core_backend *be = &p->backends[i];
+		struct jput o = jput_object(b, NULL), checks;
+
+		core_backend_write(be, o);
+		checks = jput_array(o, "checks");
+		for (size_t j = 0; j < n; j++)
+			core_check_write(be->uses[j].cond, now_ns, jput_object(checks, NULL));
+		*room -= n + 1;
+	}
+}
+
+int core_checks_write(const struct core *c, const struct addr *vip, uint64_t now_ns, struct jput b)
+{
+	const struct core_vip *v = core_vip_find(c, vip);
+	size_t room = CORE_CHECKS_MAX, before = room, written = 0;
+	struct jput ports, port;
+
+	if (!v || !v->configured)
+		return -ENOENT;
+	jput_prefix(b, "address", &v->conf.addr, v->conf.plen);
+	ports = jput_array(b, "ports");
+	for (size_t i = 0; i < v->n_ports; i++, before = room) {
+		const struct core_port *p = &v->ports[i];
+
+		port = jput_object(ports, NULL);
+		jput_str(port, "protocol", model_protocol_str(p->conf->protocol));
+		jput_u64(port, "port", p->conf->port);
+		jput_u64(port, "enabled", p->n_enabled);
+		jput_u64(port, "total", p->n_backends);
+		write_checked(p, now_ns, &room, jput_array(port, "backends"));
+		written += (before - room) / (p->conf->health.n_checks + 1);
+	}
+	jput_u64(b, "left_out", v->n_total - MIN2((size_t)v->n_total, written));
+	return 0;
+}
+
 /* ---- the scheduler's status ---- */
 
 static const char *failure(const struct core_vip *v)

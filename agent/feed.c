@@ -212,6 +212,19 @@ void feed_answer(struct feed *f, uint64_t id, const struct msg_ask *q, const str
 	feed_doc(f, &doc);
 }
 
+void feed_answer_health(struct feed *f, uint64_t id, const struct core *c, const struct addr *vip)
+{
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+	struct jput b = jput_object(jput_begin(&doc), "answer");
+
+	if (f->state != FEED_UP)
+		return;
+	jput_u64(b, "id", id);
+	if (core_checks_write(c, vip, util_now_ns(), b) < 0)
+		jput_str(b, "error", "no such VIP");
+	feed_doc(f, &doc);
+}
+
 static void on_heartbeat(struct loop_timer *t)
 {
 	struct feed *f = container_of(t, struct feed, heartbeat);
@@ -287,12 +300,22 @@ static int on_route(struct feed *f, struct json_object *o, struct jerr *err)
 static int on_ask(struct feed *f, struct json_object *o, struct jerr *err)
 {
 	struct ask_form form = {};
+	const char *health = NULL;
 	uint64_t id = 0;
+	struct addr vip;
 
 	if (jget_u64(o, "id", 1, UINT32_MAX, &id, err) < 0)
 		return -EINVAL;
 	if (!id)
 		return jget_fail(err, "ask: no id in it");
+	if (jget_str(o, "health", ADDR_STRLEN, &health, err) < 0)
+		return -EINVAL;
+	if (health) {
+		if (addr_parse(health, &vip) < 0)
+			return jget_fail(err, "ask: health must be an address");
+		f->ops->health(f->user, id, &vip);
+		return 0;
+	}
 	json_object_object_foreach (o, name, value) {
 		/* What is unknown is for later versions. */
 		if (value && ask_form_set(&form, name, json_object_get_string(value)) == -EINVAL) {

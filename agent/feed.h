@@ -31,6 +31,8 @@ struct feed_ops {
 		      const char *reason);
 	/* nlbd asks where a packet would go; feed_answer() with the same id is due. */
 	void (*ask)(void *user, uint64_t id, const struct msg_ask *q);
+	/* nlbd asks how a VIP's backends are; feed_answer_health() is due. */
+	void (*health)(void *user, uint64_t id, const struct addr *vip);
 	/* After all lines of one read. */
 	void (*burst)(void *user);
 };
@@ -52,6 +54,9 @@ void feed_push(struct feed *f);
 /* The answer to ops->ask; error, in words, instead of one: ans is NULL then. */
 void feed_answer(struct feed *f, uint64_t id, const struct msg_ask *q, const struct msg_answer *ans,
 		 const char *error);
+
+/* The answer to ops->health. */
+void feed_answer_health(struct feed *f, uint64_t id, const struct core *c, const struct addr *vip);
 
 bool feed_is_up(const struct feed *f);
 /* Why there is no session; "" when there is one. */

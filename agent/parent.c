@@ -267,6 +267,13 @@ static void in_ask(void *user, uint64_t id, const struct msg_ask *q)
 	feed_answer(p->feed, id, NULL, NULL, "too many questions at once");
 }
 
+static void in_health(void *user, uint64_t id, const struct addr *vip)
+{
+	struct parent *p = user;
+
+	feed_answer_health(p->feed, id, p->core, vip);
+}
+
 static void in_burst(void *user)
 {
 	parent_kick(user);
@@ -276,6 +283,7 @@ static const struct feed_ops feed_in = {
 	.up = in_up,
 	.route = in_route,
 	.ask = in_ask,
+	.health = in_health,
 	.burst = in_burst,
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Asking the agent where a packet would go. A show command is waited for by its user, so the
+ * Asking the agent where a packet would go, or how a VIP's backends are. A show command is waited for by its user, so the
  * question waits too, for a second at most; other lines of the agent are taken meanwhile as they come.
  */
 #ifndef _FRR_NLB_ASK_H

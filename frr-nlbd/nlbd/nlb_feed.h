@@ -118,8 +118,12 @@ extern void nlb_feed_vip_done(struct nlb_feed_vip *vip);
 /* Give all of *from to *to (whose old content is released); *from owns nothing afterwards. */
 extern void nlb_feed_vip_move(struct nlb_feed_vip *to, struct nlb_feed_vip *from);
 
-/* A packet, of which the agent is asked where it would go. Addresses as text. */
+/*
+ * What the agent is asked. A packet: where would it go? Or a VIP: how are its backends? Addresses as
+ * text.
+ */
 struct nlb_feed_ask {
+	const char *health; /* the VIP; NULL: the packet is asked for */
 	const char *src, *vip;
 	uint16_t sport, dport;
 	const char *protocol; /* tcp or udp */

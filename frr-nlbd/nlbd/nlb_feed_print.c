@@ -69,6 +69,10 @@ size_t nlb_feed_print_ask(char *buf, size_t len, uint32_t id, const struct nlb_f
 	struct json_object *val = json_object_new_object();
 
 	json_object_int_add(val, "id", id);
+	if (ask->health) {
+		json_object_string_add(val, "health", ask->health);
+		return feed_print(buf, len, "ask", val);
+	}
 	json_object_string_add(val, "src", ask->src);
 	json_object_int_add(val, "sport", ask->sport);
 	json_object_string_add(val, "vip", ask->vip);

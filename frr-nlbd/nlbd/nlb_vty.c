@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Show commands. Each gathers its facts into one JSON object or prints them as text; both say of a
- * VIP that is not announced why it is not.
+ * Show commands of VIPs and of what the agent is asked. Each gathers its facts into one JSON object or prints
+ * them as text; both say of a VIP that is not announced why it is not. nlb_vty_agent.c has the
+ * others.
  */
 
 #include <zebra.h>
@@ -11,14 +12,11 @@
 #include "termtable.h"
 
 #include "nlbd/nlb.h"
-#include "nlbd/nlb_agent.h"
 #include "nlbd/nlb_ask.h"
 #include "nlbd/nlb_prefix.h"
 #include "nlbd/nlb_vty.h"
 #include "nlbd/nlb_zebra.h"
 #include "nlbd/nlb_vty_clippy.c"
-
-#define NLB_STR "Network load balancer\n"
 
 static struct nlb *core;
 
@@ -26,6 +24,61 @@ static struct nlb *core;
 static const char *reason_text(const struct nlb_vip *vip, char *buf, size_t len)
 {
 	return nlb_vip_reason_text(vip, nlb_vip_reason(vip, nlb_zebra_is_up()), buf, len);
+}
+
+/*
+ * Answers of the agent
+ */
+
+/* A value as text, "" where there is none; without control characters. */
+static const char *shown(struct json_object *val, char *buf, size_t len)
+{
+	buf[0] = '\0';
+	if (val)
+		strlcpy(buf, json_object_get_string(val), len);
+	for (char *p = buf; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	return buf;
+}
+
+static const char *member(struct json_object *json, const char *key, char *buf, size_t len)
+{
+	struct json_object *val = NULL;
+
+	json_object_object_get_ex(json, key, &val);
+	return shown(val, buf, len);
+}
+
+static struct json_object *part(struct json_object *json, const char *key)
+{
+	struct json_object *val = NULL;
+
+	json_object_object_get_ex(json, key, &val);
+	return json_object_is_type(val, json_type_object) ? val : NULL;
+}
+
+static struct json_object *list(struct json_object *json, const char *key)
+{
+	struct json_object *val = NULL;
+
+	json_object_object_get_ex(json, key, &val);
+	return json_object_is_type(val, json_type_array) ? val : NULL;
+}
+
+/* Ask, and wait. NULL with the answer in *ret_json, or what to tell the user; buf may hold it. */
+static const char *ask_agent(const struct nlb_feed_ask *ask, struct json_object **ret_json,
+			     char *buf, size_t len)
+{
+	int ret = nlb_ask(ask, ret_json);
+
+	if (ret == -ENOTCONN)
+		return "The agent is not connected";
+	if (ret == -EBUSY)
+		return "The agent does not read what it is sent";
+	if (ret < 0)
+		return "No answer from the agent";
+	return member(*ret_json, "error", buf, len)[0] ? buf : NULL;
 }
 
 /*
@@ -92,7 +145,7 @@ static struct json_object *vip_json(const struct nlb_vip *vip)
 	return json;
 }
 
-static void vip_detail(struct vty *vty, const struct nlb_vip *vip)
+static void vip_head(struct vty *vty, const struct nlb_vip *vip)
 {
 	const struct nlb_attr *attr = nlb_vip_attr(vip);
 	char text[NLB_VIP_REASON_LEN], name[NLB_PREFIX_STRLEN];
@@ -111,6 +164,11 @@ static void vip_detail(struct vty *vty, const struct nlb_vip *vip)
 	vty_out(vty, "  Agent: %s, %u of %u backends enabled, revision %" PRIu64 "%s%s\n",
 		vip->feed.ready ? "ready" : "not ready", vip->feed.enabled, vip->feed.total,
 		vip->feed.revision, vip->feed.id ? ", id " : "", vip->feed.id ? vip->feed.id : "");
+}
+
+static void vip_ports(struct vty *vty, const struct nlb_vip *vip)
+{
+	char name[NLB_PREFIX_STRLEN];
 
 	for (size_t i = 0; i < vip->feed.n_ports; i++) {
 		const struct nlb_port *port = &vip->feed.ports[i];
@@ -196,10 +254,12 @@ DEFPY(show_nlb_vip, show_nlb_vip_cmd,
 	}
 
 	if (!uj) {
-		if (vip)
-			vip_detail(vty, vip);
-		else
+		if (vip) {
+			vip_head(vty, vip);
+			vip_ports(vty, vip);
+		} else {
 			vip_table(vty);
+		}
 		return CMD_SUCCESS;
 	}
 
@@ -213,191 +273,113 @@ DEFPY(show_nlb_vip, show_nlb_vip_cmd,
 	return CMD_SUCCESS;
 }
 
-/*
- * show nlb agent
- */
-
-static struct json_object *session_json(const struct nlb_session *session)
+/* One check of a backend, and its last failure. */
+static void check_text(struct vty *vty, struct json_object *check)
 {
-	struct json_object *json = json_object_new_object();
+	struct json_object *failure = part(check, "failure");
+	char a[64], b[64], c[64], d[160];
 
-	json_object_string_add(json, "instance", session->instance);
-	json_object_string_add(json, "node", session->node);
-	json_object_int_add(json, "pid", session->pid);
-	json_object_int_add(json, "uid", session->uid);
-	json_object_int_add(json, "uptimeSecs", nlb_age_s(session->since_us));
-	json_object_boolean_add(json, "synced", session->synced);
-	json_object_int_add(json, "lines", session->stats.lines);
-	json_object_int_add(json, "vipMessages", session->stats.vips);
-	json_object_int_add(json, "goneMessages", session->stats.gones);
-	json_object_int_add(json, "heartbeats", session->stats.heartbeats);
-	json_object_int_add(json, "unknownMessages", session->stats.unknown);
-	return json;
+	member(check, "port", b, sizeof(b));
+	vty_out(vty, "      %s%s%s %s%s for %s s", member(check, "type", a, sizeof(a)),
+		b[0] ? "/" : "", b, member(check, "state", c, sizeof(c)),
+		member(check, "held", d, sizeof(d))[0] ? " (held)" : "",
+		member(check, "since_s", d, sizeof(d)));
+	if (member(check, "latency_us", a, sizeof(a))[0])
+		vty_out(vty, ", latency %s us", a);
+	if (member(check, "result", d, sizeof(d))[0])
+		vty_out(vty, ": %s", d);
+	vty_out(vty, "\n");
+	if (failure)
+		vty_out(vty, "        Last failure %s s ago: %s\n",
+			member(failure, "age_s", a, sizeof(a)),
+			member(failure, "reason", d, sizeof(d)));
 }
 
-static void agent_json(struct vty *vty, const struct nlb_agent_status *st)
+/* A service's backends and checks, out of the agent's answer. */
+static void health_port_text(struct vty *vty, struct json_object *port)
 {
-	struct json_object *json = json_object_new_object();
+	struct json_object *backends = list(port, "backends");
+	char a[64], b[64], c[64], d[256];
 
-	json_object_boolean_add(json, "configured", core->cfg.configured);
-	json_object_string_add(json, "socket", core->cfg.socket);
-	json_object_boolean_add(json, "listening", st->listening);
-	if (st->listen_error)
-		json_object_string_add(json, "listenError", st->listen_error);
-	json_object_boolean_add(json, "connected", !!st->session);
-	if (st->session)
-		json_object_object_add(json, "session", session_json(st->session));
-	json_object_string_add(json, "dataplane", nlb_dataplane_str(core->dataplane));
-	json_object_boolean_add(json, "synced", core->synced);
-	json_object_boolean_add(json, "syncing", core->syncing);
-	json_object_boolean_add(json, "lost", core->agent_lost);
-	json_object_int_add(json, "holdTimeSecs", core->cfg.hold_time_s);
-	if (st->holding)
-		json_object_int_add(json, "holdTimeLeftSecs", st->hold_left_s);
-	json_object_int_add(json, "sessions", st->sessions);
-	json_object_int_add(json, "takeovers", st->takeovers);
-	json_object_int_add(json, "losses", st->losses);
-	json_object_int_add(json, "refused", st->refused);
-	json_object_int_add(json, "syncs", st->syncs);
-	if (st->last_error[0])
-		json_object_string_add(json, "lastError", st->last_error);
-	vty_json(vty, json);
+	member(port, "port", b, sizeof(b));
+	vty_out(vty, "  Port %s/%s: %s of ", member(port, "protocol", a, sizeof(a)),
+		strmatch(b, "0") ? "any" : b, member(port, "enabled", c, sizeof(c)));
+	vty_out(vty, "%s backends enabled\n", member(port, "total", c, sizeof(c)));
+
+	for (size_t i = 0; backends && i < json_object_array_length(backends); i++) {
+		struct json_object *backend = json_object_array_get_idx(backends, i);
+		struct json_object *checks = list(backend, "checks");
+
+		vty_out(vty, "    %s weight %s %s", member(backend, "address", a, sizeof(a)),
+			member(backend, "weight", b, sizeof(b)),
+			member(backend, "state", c, sizeof(c)));
+		member(backend, "reason", d, sizeof(d));
+		vty_out(vty, "%s%s\n", d[0] ? ": " : "", d);
+		for (size_t j = 0; checks && j < json_object_array_length(checks); j++)
+			check_text(vty, json_object_array_get_idx(checks, j));
+	}
 }
 
-static void agent_text(struct vty *vty, const struct nlb_agent_status *st)
+DEFPY(show_nlb_vip_detail, show_nlb_vip_detail_cmd,
+      "show nlb vip <A.B.C.D|X:X::X:X|A.B.C.D/M|X:X::X:X/M>$name detail [json$uj]",
+      SHOW_STR NLB_STR "The VIPs of the agent\n"
+		       "IPv4 address of one\n"
+		       "IPv6 address of one\n"
+		       "IPv4 prefix of one\n"
+		       "IPv6 prefix of one\n"
+		       "With the checks of its backends, as the agent has them now\n" JSON_STR)
 {
-	const struct nlb_session *session = st->session;
+	struct nlb_vip *vip = vip_named(name);
+	struct nlb_feed_ask ask = {};
+	struct json_object *answer = NULL, *ports, *json;
+	char address[INET6_ADDRSTRLEN + 1], text[160];
+	struct ipaddr ip;
+	const char *error;
 
-	if (!core->cfg.configured) {
-		vty_out(vty, "nlb is not configured\n");
-		return;
+	if (!vip) {
+		if (uj)
+			vty_json(vty, json_object_new_object());
+		else
+			vty_out(vty, "%% The agent has no VIP %s\n", name);
+		return uj ? CMD_SUCCESS : CMD_WARNING;
 	}
 
-	vty_out(vty, "Socket: %s, %s%s\n", core->cfg.socket,
-		st->listening ? "listening" : "not listening: ",
-		st->listening || !st->listen_error ? "" : st->listen_error);
-	if (session) {
-		vty_out(vty, "Agent: connected for %u s, %s\n", nlb_age_s(session->since_us),
-			session->synced ? "synced"
-			: core->syncing ? "syncing"
-					: "not synced");
-		vty_out(vty, "  Instance %s of node \"%s\", pid %d, uid %u\n", session->instance,
-			session->node, (int)session->pid, (unsigned int)session->uid);
-		vty_out(vty,
-			"  Lines %" PRIu64 ": vip %" PRIu64 ", gone %" PRIu64 ", heartbeat %" PRIu64
-			", unknown %" PRIu64 "\n",
-			session->stats.lines, session->stats.vips, session->stats.gones,
-			session->stats.heartbeats, session->stats.unknown);
-	} else if (core->agent_lost) {
-		vty_out(vty, "Agent: lost, all routes are withdrawn\n");
-	} else if (st->holding) {
-		vty_out(vty, "Agent: lost, routes stay for another %u s\n", st->hold_left_s);
-	} else {
-		vty_out(vty, "Agent: not connected\n");
-	}
-	vty_out(vty, "Data plane: %s\n", nlb_dataplane_str(core->dataplane));
-	vty_out(vty, "Hold-time: %u s\n", core->cfg.hold_time_s);
-	vty_out(vty,
-		"Sessions %" PRIu64 ": takeovers %" PRIu64 ", losses %" PRIu64 ", syncs %" PRIu64
-		"; connections refused %" PRIu64 "\n",
-		st->sessions, st->takeovers, st->losses, st->syncs, st->refused);
-	if (st->last_error[0])
-		vty_out(vty, "Last error: %s\n", st->last_error);
-}
-
-DEFPY(show_nlb_agent, show_nlb_agent_cmd, "show nlb agent [json$uj]",
-      SHOW_STR NLB_STR "The session with the agent\n" JSON_STR)
-{
-	struct nlb_agent_status st;
-
-	nlb_agent_status(&st);
-	if (uj)
-		agent_json(vty, &st);
-	else
-		agent_text(vty, &st);
-	return CMD_SUCCESS;
-}
-
-/*
- * show nlb summary
- */
-
-DEFPY(show_nlb_summary, show_nlb_summary_cmd, "show nlb summary [json$uj]",
-      SHOW_STR NLB_STR "Numbers of VIPs and backends\n" JSON_STR)
-{
-	struct nlb_agent_status st;
-	struct nlb_counts counts;
-
-	nlb_agent_status(&st);
-	nlb_count(core, &counts);
+	/* The answer is waited for, and the VIP may be another one or gone by then. */
+	ip = nlb_prefix_address(&vip->feed.prefix);
+	snprintfrr(address, sizeof(address), "%pIA", &ip);
+	ask.health = address;
+	error = ask_agent(&ask, &answer, text, sizeof(text));
+	vip = vip_named(name);
 
 	if (uj) {
-		struct json_object *json = json_object_new_object();
-
-		json_object_boolean_add(json, "configured", core->cfg.configured);
-		json_object_boolean_add(json, "agentConnected", !!st.session);
-		json_object_boolean_add(json, "zebraConnected", nlb_zebra_is_up());
-		json_object_string_add(json, "dataplane", nlb_dataplane_str(core->dataplane));
-		json_object_int_add(json, "vips", counts.vips);
-		for (size_t i = 0; i < array_size(counts.by_state); i++)
-			json_object_int_add(json, nlb_vip_state_str(i), counts.by_state[i]);
-		json_object_int_add(json, "ports", counts.ports);
-		json_object_int_add(json, "backends", counts.backends);
-		json_object_int_add(json, "backendsUp", counts.backends_up);
+		json = json_object_new_object();
+		if (vip)
+			vip_add(json, vip);
+		if (error)
+			json_object_string_add(json, "healthError", error);
+		else
+			json_object_object_add(json, "health", json_object_get(answer));
 		vty_json(vty, json);
-		return CMD_SUCCESS;
+	} else {
+		if (vip)
+			vip_head(vty, vip);
+		if (vip && error)
+			vip_ports(vty, vip);
+		ports = list(answer, "ports");
+		for (size_t i = 0; !error && ports && i < json_object_array_length(ports); i++)
+			health_port_text(vty, json_object_array_get_idx(ports, i));
+		if (!error && !strmatch(member(answer, "left_out", text, sizeof(text)), "0"))
+			vty_out(vty, "  %s backends are not shown\n", text);
+		if (error)
+			vty_out(vty, "%% The checks are not shown: %s\n", error);
 	}
-
-	vty_out(vty, "Agent: %s, data plane: %s, zebra: %s\n",
-		st.session ? "connected" : "not connected", nlb_dataplane_str(core->dataplane),
-		nlb_zebra_is_up() ? "connected" : "not connected");
-	vty_out(vty, "VIPs: %u\n", counts.vips);
-	for (size_t i = 0; i < array_size(counts.by_state); i++)
-		vty_out(vty, "  %-12s %u\n", nlb_vip_state_str(i), counts.by_state[i]);
-	vty_out(vty, "Ports: %u, backends: %u, of which up: %u\n", counts.ports, counts.backends,
-		counts.backends_up);
-	return CMD_SUCCESS;
+	json_object_free(answer);
+	return error ? CMD_WARNING : CMD_SUCCESS;
 }
 
 /*
  * show nlb route
  */
-
-/* A value as text, "" where there is none; without control characters. */
-static const char *shown(struct json_object *val, char *buf, size_t len)
-{
-	buf[0] = '\0';
-	if (val)
-		strlcpy(buf, json_object_get_string(val), len);
-	for (char *p = buf; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
-	return buf;
-}
-
-static const char *member(struct json_object *json, const char *key, char *buf, size_t len)
-{
-	struct json_object *val = NULL;
-
-	json_object_object_get_ex(json, key, &val);
-	return shown(val, buf, len);
-}
-
-static struct json_object *part(struct json_object *json, const char *key)
-{
-	struct json_object *val = NULL;
-
-	json_object_object_get_ex(json, key, &val);
-	return json_object_is_type(val, json_type_object) ? val : NULL;
-}
-
-static struct json_object *list(struct json_object *json, const char *key)
-{
-	struct json_object *val = NULL;
-
-	json_object_object_get_ex(json, key, &val);
-	return json_object_is_type(val, json_type_array) ? val : NULL;
-}
 
 static void route_text(struct vty *vty, struct json_object *json)
 {
@@ -458,18 +440,8 @@ DEFPY(show_nlb_route, show_nlb_route_cmd,
 		.established = !!established,
 	};
 	struct json_object *json = NULL;
-	const char *error = NULL;
 	char text[160];
-	int ret = nlb_ask(&ask, &json);
-
-	if (ret == -ENOTCONN)
-		error = "The agent is not connected";
-	else if (ret == -EBUSY)
-		error = "The agent does not read what it is sent";
-	else if (ret < 0)
-		error = "No answer from the agent";
-	else if (member(json, "error", text, sizeof(text))[0])
-		error = text;
+	const char *error = ask_agent(&ask, &json, text, sizeof(text));
 
 	if (error && uj) {
 		json_object_free(json);
@@ -492,7 +464,7 @@ void nlb_vty_init(struct nlb *nlb)
 {
 	core = nlb;
 	install_element(VIEW_NODE, &show_nlb_vip_cmd);
-	install_element(VIEW_NODE, &show_nlb_agent_cmd);
-	install_element(VIEW_NODE, &show_nlb_summary_cmd);
+	install_element(VIEW_NODE, &show_nlb_vip_detail_cmd);
 	install_element(VIEW_NODE, &show_nlb_route_cmd);
+	nlb_vty_agent_init(nlb);
 }

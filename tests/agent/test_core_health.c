@@ -319,6 +319,41 @@ static void test_failure_is_kept(void **state _unused_)
 	core_fx_free(fx);
 }
 
+/* All that is said of a VIP's checks fits into a line to nlbd, and says what it left out. */
+static void test_checks_are_bounded(void **state _unused_)
+{
+	_cleanup_jput_ struct jput_doc doc = JPUT_INIT;
+	_cleanup_free_ char *text = NULL;
+	struct core_fx *fx = core_fx_new();
+	static char json[200000];
+	size_t len, n = 0;
+	struct addr vip;
+
+	len = (size_t)snprintf(json, sizeof(json),
+			       "{'vips':[{'address':'" V "','ports':[{'protocol':'tcp','port':80,"
+			       "'health':{'checks':[{'type':'tcp'}]},'backends':[");
+	for (unsigned int i = 0; i < 1000; i++)
+		len += (size_t)snprintf(json + len, sizeof(json) - len,
+					"%s{'address':'10.0.%u.%u'}", i ? "," : "", i / 250,
+					i % 250 + 1);
+	snprintf(json + len, sizeof(json) - len, "]}]}]}");
+	core_fx_model(fx, json);
+	core_fx_settle(fx);
+	assert_int_equal(addr_parse(V, &vip), 0);
+	assert_int_equal(core_checks_write(fx->core, &vip, fx->now, jput_begin(&doc)), 0);
+	text = jput_text(&doc, &len);
+	assert_non_null(text);
+	assert_true(len < (1u << 20) - 64);
+	for (const char *p = text; (p = strstr(p, "\"checks\":[{")); p++)
+		n++;
+	assert_true(n == 749 || n == 750);
+	snprintf(json, sizeof(json), "\"total\":1000,");
+	assert_non_null(strstr(text, json));
+	snprintf(json, sizeof(json), "\"left_out\":%zu}", 1000 - n);
+	assert_non_null(strstr(text, json));
+	core_fx_free(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_restored_before_start),
 		cmocka_unit_test(test_start_is_not_merged),
 		cmocka_unit_test(test_failure_is_kept),
+		cmocka_unit_test(test_checks_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,7 @@ struct fx {
 	unsigned int bursts;
 	uint64_t asked;
 	struct msg_ask ask;
+	struct core *core; /* for questions about health */
 };
 
 static void on_up(void *user, bool up)
@@ -64,8 +65,15 @@ static void on_ask(void *user, uint64_t id, const struct msg_ask *q)
 	fx->ask = *q;
 }
 
+static void on_health(void *user, uint64_t id, const struct addr *vip)
+{
+	struct fx *fx = user;
+
+	feed_answer_health(fx->f, id, fx->core, vip);
+}
+
 static const struct feed_ops ops = {
-	.up = on_up, .route = on_route, .ask = on_ask, .burst = on_burst};
+	.up = on_up, .route = on_route, .ask = on_ask, .health = on_health, .burst = on_burst};
 
 static void listen_at(struct fx *fx)
 {
@@ -268,6 +276,28 @@ static void test_questions(void **state)
 	assert_int_equal(fx->downs, 0);
 }
 
+/* How a VIP's backends are, check by check. */
+static void test_health_questions(void **state)
+{
+	struct core_fx *core = core_fx_new();
+	struct fx *fx = *state;
+
+	core_fx_model(core, CORE_FX_DOC("1", CORE_FX_VIP(V, CORE_FX_BE("10.0.0.1"))));
+	core_fx_verdict(core, "10.0.0.1", MSG_HC_UP);
+	core_fx_settle(core);
+	fx->core = core->core;
+	listen_at(fx);
+	connect_up(fx);
+	say(fx, "{\"ask\":{\"id\":11,\"health\":\"" V "\"}}\n");
+	UNTIL(fx, strstr(fx->got, "{\"answer\":{\"id\":11,\"address\":\"" V "\",\"ports\":["));
+	UNTIL(fx, strstr(fx->got, "\"checks\":[{\"type\":\"tcp\",\"port\":80,\"state\":\"up\","));
+	UNTIL(fx, strstr(fx->got, "\"left_out\":0}}\n"));
+	say(fx, "{\"ask\":{\"id\":12,\"health\":\"192.0.2.254\"}}\n");
+	UNTIL(fx, strstr(fx->got, "{\"answer\":{\"id\":12,\"error\":\"no such VIP\"}}\n"));
+	assert_int_equal(fx->downs, 0);
+	core_fx_free(core);
+}
+
 static void test_comes_back(void **state)
 {
 	struct fx *fx = *state;
@@ -304,6 +334,7 @@ static void test_broken_rules_end_it(void **state)
 		{"{\"route\":{\"address\":\"x\",\"state\":\"installed\"}}\n", "no address"},
 		{"{\"route\":{\"address\":\"" V "\",\"state\":\"lost\"}}\n",
 		 "state must be one of"},
+		{"{\"ask\":{\"id\":1,\"health\":\"x\"}}\n", "health must be an address"},
 		{"{\"ask\":[]}\n", "ask must be an object"},
 		{"{\"ask\":{\"src\":\"192.0.2.1\"}}\n", "ask: no id in it"},
 		{"{\"hello\":{\"version\":2}}\n", "nlbd speaks version 2, we speak 1"},
@@ -373,6 +404,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_routes_and_bursts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_questions, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_health_questions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_heartbeat, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_broken_rules_end_it, setup, teardown),

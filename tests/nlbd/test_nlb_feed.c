@@ -282,6 +282,9 @@ static void test_print(void **state)
 			    "\"vip\":\"2001:db8::1\",\"dport\":53,\"protocol\":\"udp\","
 			    "\"established\":false}}\n");
 
+	nlb_feed_print_ask(buf, sizeof(buf), 1, &(struct nlb_feed_ask){.health = "2001:db8::1"});
+	assert_string_equal(buf, "{\"ask\":{\"id\":1,\"health\":\"2001:db8::1\"}}\n");
+
 	/* The longest there is: every byte needs six. */
 	memset(worst, 1, sizeof(worst));
 	worst[sizeof(worst) - 1] = '\0';

@@ -69,7 +69,9 @@ class FakeAgent:
         if ask and self.answer:
             # The first is for nobody.
             for number in (ask["id"] + 1000, ask["id"]):
-                answer = {"id": number, **self.answer, "src": ask["src"]}
+                answer = {"id": number, **self.answer}
+                if "src" in ask:
+                    answer["src"] = ask["src"]
                 self.send(json.dumps({"answer": answer}).encode() + b"\n")
 
     def command(self, line):

@@ -250,6 +250,52 @@ def test_show_route(world):
     assert "Agent: connected" in world.r1.vtysh_cmd("show nlb agent")
 
 
+def test_vip_detail(world):
+    "The checks of a VIP's backends, as the agent has them now."
+    failure = {"kind": "status", "reason": "status 503\u001b[31m", "age_s": 312}
+    checks = [
+        {"type": "http", "port": 80, "state": "up", "since_s": 7, "result": "ok"},
+        {"type": "icmp", "state": "up", "held": True, "since_s": 9, "result": "timeout"},
+    ]
+    checks[0].update(latency_us=840, failure=failure)
+    backends = [
+        {"address": "10.9.0.2", "weight": 1, "state": "up", "checks": checks},
+        {"address": "10.9.0.3", "weight": 5, "state": "down", "reason": "tcp/80: connection reset"},
+    ]
+    ports = [{"protocol": "tcp", "port": 80, "enabled": 1, "total": 3, "backends": backends}]
+    answer = {"address": "192.0.2.10", "ports": ports, "left_out": 1}
+    world.agent.raw("!answer " + json.dumps(answer))
+    command = "show nlb vip 192.0.2.10 detail"
+    shown = world.r1.vtysh_cmd(command)
+    for line in (
+        "VIP 192.0.2.10",
+        "  Port tcp/80: 1 of 3 backends enabled",
+        "    10.9.0.2 weight 1 up",
+        "      http/80 up for 7 s, latency 840 us: ok",
+        "        Last failure 312 s ago: status 503?[31m",
+        "      icmp up (held) for 9 s: timeout",
+        "    10.9.0.3 weight 5 down: tcp/80: connection reset",
+        "  1 backends are not shown",
+    ):
+        assert line in shown.splitlines(), shown
+    asked = [line["ask"] for line in world.agent.heard() if "ask" in line][-1]
+    assert asked["health"] == "192.0.2.10" and "src" not in asked, asked
+    shown = world.r1.vtysh_cmd(command + " json", isjson=True)
+    assert shown["health"] == answer, shown
+    assert shown["192.0.2.10"]["state"] == "installed", shown
+    # Without an answer there is what nlbd has itself.
+    world.agent.raw("!answer")
+    expect(
+        lambda: "% The checks are not shown: No answer from the agent"
+        in world.r1.vtysh_cmd(command),
+        True,
+        "no answer",
+    )
+    assert "    10.9.0.2 weight" in world.r1.vtysh_cmd(command)
+    assert "healthError" in world.r1.vtysh_cmd(command + " json", isjson=True)
+    assert "no VIP 192.0.2.99" in world.r1.vtysh_cmd("show nlb vip 192.0.2.99 detail")
+
+
 def test_yang_state(world):
     "The same through mgmtd."
     path = "/frr-nlbd:nlb/state/vip[address='192.0.2.10']"
