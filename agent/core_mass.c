@@ -375,7 +375,8 @@ static void end(struct core *c, const char *why)
 
 	log_notice("mass failure of health checks is over",
 		   "reason=\"%s\" seconds=%" PRIu64 " failing=%u of=%u", why,
-		   (uint64_t)((c->now - m->begun_ns) / (1000 * CORE_MS)), m->n_failing, m->n_checked);
+		   (uint64_t)((c->now - m->begun_ns) / (1000 * CORE_MS)), m->n_failing,
+		   m->n_checked);
 	m->begun_ns = m->calm_ns = 0;
 	m->due_ns = UINT64_MAX;
 	m->holding = false;

@@ -161,33 +161,30 @@ static void reply(struct icmp_sock *s, const void *data, size_t len,
 /* A batch of what has arrived; how many messages, below READ_BATCH when that was all. */
 static unsigned int read_batch(struct icmp_sock *s)
 {
-	struct {
-		/* An IPv4 header with all its options, and one byte to tell a longer one. */
-		uint8_t data[60 + HC_ICMP_LEN + 1];
-		_Alignas(struct cmsghdr) uint8_t control[HC_ICMP_CONTROL_LEN];
-		struct sockaddr_storage from;
-		struct iovec iov;
-	} in[READ_BATCH];
+	/* An IPv4 header with all its options, and one byte to tell a longer one. */
+	uint8_t data[READ_BATCH][60 + HC_ICMP_LEN + 1];
+	_Alignas(struct cmsghdr) uint8_t control[READ_BATCH][HC_ICMP_CONTROL_LEN];
+	struct sockaddr_storage from[READ_BATCH];
+	struct iovec iov[READ_BATCH];
 	struct mmsghdr mm[READ_BATCH];
 	int64_t ahead;
 	int n;
 
 	for (unsigned int i = 0; i < READ_BATCH; i++) {
-		in[i].iov = (struct iovec){.iov_base = in[i].data, .iov_len = sizeof(in[i].data)};
-		mm[i].msg_hdr = (struct msghdr){.msg_name = &in[i].from,
-						.msg_namelen = sizeof(in[i].from),
-						.msg_iov = &in[i].iov,
+		iov[i] = (struct iovec){.iov_base = data[i], .iov_len = sizeof(data[i])};
+		mm[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
+						.msg_namelen = sizeof(from[i]),
+						.msg_iov = &iov[i],
 						.msg_iovlen = 1,
-						.msg_control = in[i].control,
-						.msg_controllen = sizeof(in[i].control)};
+						.msg_control = control[i],
+						.msg_controllen = sizeof(control[i])};
 	}
 	do {
 		n = recvmmsg(s->fd, mm, READ_BATCH, MSG_DONTWAIT, NULL);
 	} while (n < 0 && errno == EINTR);
 	ahead = n > 0 ? hc_icmp_clocks() : 0;
 	for (int i = 0; i < n; i++)
-		reply(s, in[i].data, mm[i].msg_len, &in[i].from,
-		      hc_icmp_stamp(&mm[i].msg_hdr, ahead));
+		reply(s, data[i], mm[i].msg_len, &from[i], hc_icmp_stamp(&mm[i].msg_hdr, ahead));
 	return n < 0 ? 0 : (unsigned int)n;
 }
 

@@ -43,12 +43,8 @@ static const char *const state_words[] = {
 };
 
 static const char *const type_words[] = {
-	[MSG_HC_ICMP] = "icmp",
-	[MSG_HC_TCP] = "tcp",
-	[MSG_HC_HTTP] = "http",
-	[MSG_HC_HTTPS] = "https",
-	[MSG_HC_UDP] = "udp",
-	[MSG_HC_GRPC] = "grpc",
+	[MSG_HC_ICMP] = "icmp",	  [MSG_HC_TCP] = "tcp", [MSG_HC_HTTP] = "http",
+	[MSG_HC_HTTPS] = "https", [MSG_HC_UDP] = "udp", [MSG_HC_GRPC] = "grpc",
 };
 
 const char *hc_reason_str(uint8_t reason)

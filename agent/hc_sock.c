@@ -72,23 +72,26 @@ static void on_io(struct loop_io *io, uint32_t events)
 
 static int sock_new(struct hc_socks *ss, bool v6, bool udp, struct hc_sock **ret)
 {
-	_cleanup_free_ struct hc_sock *s = calloc(1, sizeof(*s));
 	_cleanup_close_ int fd = -1;
+	struct hc_sock *s;
 	int r;
 
-	if (!s)
-		return -ENOMEM;
 	fd = socket(v6 ? AF_INET6 : AF_INET,
 		    (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
 	s->v6 = v6;
 	r = loop_io_add(ss->loop, &s->io, fd, SOCK_EVENTS, on_io);
-	if (r < 0)
+	if (r < 0) {
+		free(s);
 		return r;
+	}
 	TAKE_FD(fd);
 	ss->n++;
-	*ret = TAKE_PTR(s);
+	*ret = s;
 	return 0;
 }
 
