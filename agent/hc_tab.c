@@ -4,6 +4,9 @@
  */
 #include <stdlib.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "hc_tab.h"
 #include "util.h"
 
@@ -76,12 +79,5 @@ void hc_tab_del(struct hc_tab *t, struct hc_tab_node *node)
 
 uint64_t hc_tab_hash(const void *data, size_t len)
 {
-	const uint8_t *p = data;
-	uint64_t h = 0xcbf29ce484222325ull;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ p[i]) * 0x100000001b3ull;
-	h = (h ^ h >> 33) * 0xff51afd7ed558ccdull;
-	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53ull;
-	return h ^ h >> 33;
+	return XXH3_64bits(data, len);
 }

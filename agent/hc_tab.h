@@ -35,7 +35,7 @@ struct hc_tab_node **hc_tab_chain(const struct hc_tab *t, uint64_t hash);
 void hc_tab_add(struct hc_tab *t, struct hc_tab_node *node);
 void hc_tab_del(struct hc_tab *t, struct hc_tab_node *node);
 
-/* A hash of bytes (FNV-1a, with the finalizer of MurmurHash3). */
+/* A hash of bytes (XXH3 of Debian's libxxhash-dev). */
 uint64_t hc_tab_hash(const void *data, size_t len);
 
 #endif
