@@ -134,6 +134,35 @@ def skip_all(reason):
     return 0
 
 
+def run_tests(tests, make_bed, set_up):
+    """
+    Runs set_up(bed), then each test(bed), a TAP line each, in a mount namespace of its own (as
+    run_scenario()), and cleans up; returns the exit status. A bed has a log (a path) and down().
+    """
+    if os.geteuid() != 0:
+        return skip_all("needs root")
+    if "NLB_OWN_MOUNTS" not in os.environ:
+        os.environ["NLB_OWN_MOUNTS"] = "1"
+        own = ["unshare", "-m", "--propagation", "private", sys.executable]
+        os.execvp("unshare", own + [os.path.abspath(sys.argv[0])])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    bed, tap = make_bed(), Tap(len(tests))
+    try:
+        set_up(bed)
+        for test in tests:
+            try:
+                test(bed)
+                tap.result(test.__name__, True)
+            except (AssertionError, LookupError, subprocess.SubprocessError, OSError) as err:
+                tap.result(test.__name__, False, f"{type(err).__name__}: {err}")
+        if tap.failed and os.path.exists(bed.log):
+            with open(bed.log, encoding="utf-8") as log:
+                print("".join("# " + line for line in log))
+    finally:
+        bed.down()
+    return 1 if tap.failed else 0
+
+
 def run_scenario(planned, make_world, scenario):
     """
     Runs scenario(tap, world) in a mount namespace of its own (the program starts itself

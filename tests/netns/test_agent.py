@@ -519,38 +519,5 @@ TESTS = [
 ]
 
 
-def main():
-    if os.geteuid() != 0:
-        return nsenv.skip_all("needs root")
-    # Mounts of ours must go with us.
-    if "NLB_TEST_NS" not in os.environ:
-        os.environ["NLB_TEST_NS"] = "1"
-        unshare = [
-            "unshare",
-            "-m",
-            "--propagation",
-            "private",
-            sys.executable,
-            os.path.abspath(__file__),
-        ]
-        os.execvp("unshare", unshare)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    bed, tap = Bed(), nsenv.Tap(len(TESTS))
-    try:
-        bed.up()
-        for test in TESTS:
-            try:
-                test(bed)
-                tap.result(test.__name__, True)
-            except (AssertionError, KeyError, subprocess.SubprocessError, OSError) as err:
-                tap.result(test.__name__, False, f"{type(err).__name__}: {err}")
-        if tap.failed and os.path.exists(bed.log):
-            with open(bed.log, encoding="utf-8") as log:
-                print("".join("# " + line for line in log))
-    finally:
-        bed.down()
-    return 1 if tap.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(nsenv.run_tests(TESTS, Bed, Bed.up))

@@ -39,6 +39,8 @@ def address(net, last, family):
 class Bed:
     """The hosts, and what runs on them. weights: {last byte of a backend's address: weight}."""
 
+    agent_args = ()
+
     def __init__(self, way, family, weights):
         tag = f"nlbtr{os.getpid()}"
         self.client, self.lb = tag + "cl", tag + "lb"
@@ -169,7 +171,16 @@ socket = {self.path("a.sock")}
         self.config()
         with open(self.path("agent.log"), "ab") as log:
             self.agent = subprocess.Popen(
-                ["ip", "netns", "exec", self.lb, AGENT, "-c", self.path("agent.conf")],
+                [
+                    "ip",
+                    "netns",
+                    "exec",
+                    self.lb,
+                    AGENT,
+                    "-c",
+                    self.path("agent.conf"),
+                    *self.agent_args,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
