@@ -134,10 +134,11 @@ def skip_all(reason):
     return 0
 
 
-def run_tests(tests, make_bed, set_up):
+def run_tests(tests, make_bed, set_up, wrong=()):
     """
     Runs set_up(bed), then each test(bed), a TAP line each, in a mount namespace of its own (as
     run_scenario()), and cleans up; returns the exit status. A bed has a log (a path) and down().
+    Exceptions in `wrong` fail a test, as do those that one expects of a check.
     """
     if os.geteuid() != 0:
         return skip_all("needs root")
@@ -146,6 +147,14 @@ def run_tests(tests, make_bed, set_up):
         own = ["unshare", "-m", "--propagation", "private", sys.executable]
         os.execvp("unshare", own + [os.path.abspath(sys.argv[0])])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    failures = (
+        AssertionError,
+        LookupError,
+        ValueError,
+        subprocess.SubprocessError,
+        OSError,
+        *wrong,
+    )
     bed, tap = make_bed(), Tap(len(tests))
     try:
         set_up(bed)
@@ -153,8 +162,9 @@ def run_tests(tests, make_bed, set_up):
             try:
                 test(bed)
                 tap.result(test.__name__, True)
-            except (AssertionError, LookupError, subprocess.SubprocessError, OSError) as err:
-                tap.result(test.__name__, False, f"{type(err).__name__}: {err}")
+            except failures as err:
+                first = str(err).split("\n", maxsplit=1)[0]
+                tap.result(test.__name__, False, f"{type(err).__name__}: {first}")
         if tap.failed and os.path.exists(bed.log):
             with open(bed.log, encoding="utf-8") as log:
                 print("".join("# " + line for line in log))

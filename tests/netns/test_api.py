@@ -10,8 +10,6 @@ import json
 import os
 import re
 import signal
-import socket
-import subprocess
 import sys
 
 import nsenv
@@ -410,38 +408,19 @@ def set_up(bed):
 
 
 def main():
-    if os.geteuid() != 0:
-        return nsenv.skip_all("needs root")
     try:
         import jsonschema
         import yaml
     except ImportError as err:
         return nsenv.skip_all(f"needs python3-jsonschema and python3-yaml: {err}")
-    if "NLB_TEST_NS" not in os.environ:
-        os.environ["NLB_TEST_NS"] = "1"
-        own = ["unshare", "-m", "--propagation", "private", sys.executable]
-        os.execvp("unshare", own + [os.path.abspath(__file__)])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    bed, tap = Bed(), nsenv.Tap(len(TESTS))
-    bed.capture = None
-    bed.spec = Spec(yaml, jsonschema)
-    wrong = (AssertionError, KeyError, OSError, ValueError, socket.timeout)
-    wrong += (subprocess.SubprocessError, jsonschema.ValidationError)
-    try:
-        set_up(bed)
-        for test in TESTS:
-            try:
-                test(bed)
-                tap.result(test.__name__, True)
-            except wrong as err:
-                first = str(err).split("\n", maxsplit=1)[0]
-                tap.result(test.__name__, False, f"{type(err).__name__}: {first}")
-        if tap.failed and os.path.exists(bed.log):
-            with open(bed.log, encoding="utf-8") as log:
-                print("".join("# " + line for line in log))
-    finally:
-        bed.down()
-    return 1 if tap.failed else 0
+
+    def make_bed():
+        bed = Bed()
+        bed.capture = None
+        bed.spec = Spec(yaml, jsonschema)
+        return bed
+
+    return nsenv.run_tests(TESTS, make_bed, set_up, (jsonschema.ValidationError,))
 
 
 if __name__ == "__main__":
