@@ -66,10 +66,12 @@ static const char *bad_timing(const struct msg_hc_cond *m)
 static const char *bad_http(const struct msg_hc_cond *m, const char *const s[N_STRINGS])
 {
 	const char *method = s[S_METHOD], *path = s[S_PATH];
+	bool is_path = m->type != MSG_HC_GRPC; /* there it is the service's name */
 
 	if (*method && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		return "method";
-	if (m->path_len > HC_STRING_MAX || (*path && *path != '/') || !text_ok(path, false))
+	if (m->path_len > HC_STRING_MAX || (is_path && *path && *path != '/') ||
+	    !text_ok(path, false))
 		return "path";
 	if (m->host_len > HC_NAME_MAX || !text_ok(s[S_HOST], false))
 		return "host";
@@ -187,7 +189,7 @@ int hc_check_new(const void *frame, size_t len, struct hc_check **ret, const cha
 		c->status[c->n_status++] = status_default;
 	c->method = m->method_len ? text : "GET";
 	text += m->method_len + 1;
-	c->path = m->path_len ? text : "/";
+	c->path = m->path_len || m->type == MSG_HC_GRPC ? text : "/";
 	text += m->path_len + 1;
 	c->host = text;
 	text += m->host_len + 1;

@@ -319,6 +319,40 @@ static void test_failure_is_kept(void **state _unused_)
 	core_fx_free(fx);
 }
 
+/* Every option gets through: the fixture has the health child's decoder take each frame. */
+static void test_all_options(void **state _unused_)
+{
+	struct core_fx *fx = core_fx_new();
+	const struct msg_hc_cond *m = fx->conds;
+	struct addr source;
+
+	core_fx_model(
+		fx, DOC("1", "",
+			"'start':'up','checks':["
+			"{'type':'icmp','source':'10.9.9.9','device':'eth0','dscp':63},"
+			"{'type':'tcp','half_open':true},"
+			"{'type':'http','body':'x','max_body':16777216,'status':'100-599'},"
+			"{'type':'https','client_cert':true,'resume':true,'sni':'a','host':'b:1'},"
+			"{'type':'udp','payload_hex':'000102','expect_hex':'ff00'},{'type':'udp'},"
+			"{'type':'grpc','service':'a.B/c','host':'g'},{'type':'grpc','port':1}]"));
+	core_fx_settle(fx);
+	assert_int_equal(fx->n_conds, 8);
+	assert_int_equal(addr_parse("10.9.9.9", &source), 0);
+	assert_int_equal(addr_cmp(&m[0].source, &source), 0);
+	assert_int_equal(m[0].dscp, 63);
+	assert_int_equal(m[0].device_len, 4);
+	assert_int_equal(m[0].start, MSG_HC_UP);
+	assert_int_equal(m[1].flags, MSG_HC_F_HALF_OPEN);
+	assert_int_equal(m[2].body_max, 16777216);
+	assert_int_equal(m[2].body_len, 1);
+	assert_int_equal(m[3].flags, MSG_HC_F_VERIFY | MSG_HC_F_CLIENT_CERT | MSG_HC_F_RESUME);
+	/* Sorted by what they hold: the one without comes first. */
+	assert_int_equal(m[5].payload_len, 3);
+	assert_int_equal(m[5].body_len, 2);
+	assert_int_equal(m[7].type, MSG_HC_GRPC);
+	core_fx_free(fx);
+}
+
 /* All that is said of a VIP's checks fits into a line to nlbd, and says what it left out. */
 static void test_checks_are_bounded(void **state _unused_)
 {
@@ -371,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_start_is_not_merged),
 		cmocka_unit_test(test_failure_is_kept),
 		cmocka_unit_test(test_checks_are_bounded),
+		cmocka_unit_test(test_all_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core_fixture.h"
+#include "hc_check.h"
 #include "log.h"
 
 static void say(struct core_fx *fx, const char *fmt, ...) _printf_(2, 3);
@@ -129,6 +130,18 @@ static void on_maps(void *user, uint16_t type, const void *data, size_t len)
 	}
 }
 
+/* What the core says, the health child understands. */
+static void takes_check(const void *data, size_t len)
+{
+	struct hc_check *check = NULL;
+	const char *what = "";
+	int r = hc_check_new(data, len, &check, &what);
+
+	if (r < 0)
+		fail_msg("the health child refuses a condition: %d %s", r, what);
+	hc_check_free(check);
+}
+
 static void on_health(void *user, uint16_t type, const void *data, size_t len)
 {
 	const struct msg_hc_cond *cond = data;
@@ -138,6 +151,7 @@ static void on_health(void *user, uint16_t type, const void *data, size_t len)
 
 	if (type == MSG_HC_SET) {
 		assert_true(len > sizeof(*cond) && fx->n_conds < ARRAY_SIZE(fx->conds));
+		takes_check(data, len);
 		for (size_t i = 0; i < fx->n_conds; i++)
 			assert_int_not_equal(fx->conds[i].id, cond->id);
 		fx->conds[fx->n_conds++] = *cond;
