@@ -89,6 +89,8 @@ void core_check_write(const struct core_cond *cond, uint64_t now_ns, struct jput
 	jput_str(b, "type", hc_type_str(cond->msg->type));
 	if (cond->msg->port)
 		jput_u64(b, "port", cond->msg->port);
+	if (cond->tunnel)
+		jput_bool(b, "tunnel", true);
 	jput_str(b, "state", hc_state_str(cond->state));
 	if (cond->held)
 		jput_bool(b, "held", true);

@@ -142,6 +142,7 @@ static void add_check(struct nlbctl_table *t, struct json_object *o)
 	struct json_object *failure = nlbctl_get(o, "failure");
 	char a[NLBCTL_CELL_LEN], b[NLBCTL_CELL_LEN], c[2 * NLBCTL_CELL_LEN];
 	uint64_t port = number(o, "service_port");
+	const char *tunnel;
 
 	if (port)
 		snprintf(c, sizeof(c), "%.8s/%" PRIu64, nlbctl_text(o, "protocol", a), port);
@@ -149,11 +150,12 @@ static void add_check(struct nlbctl_table *t, struct json_object *o)
 		snprintf(c, sizeof(c), "%.8s/any", nlbctl_text(o, "protocol", a));
 	nlbctl_table_add(t, c);
 	nlbctl_table_add(t, nlbctl_text(o, "backend", a));
+	tunnel = nlbctl_get(o, "tunnel") ? " (tunnel)" : "";
 	if (nlbctl_get(o, "port"))
-		snprintf(c, sizeof(c), "%.8s/%" PRIu64, nlbctl_text(o, "type", a),
-			 number(o, "port"));
+		snprintf(c, sizeof(c), "%.8s/%" PRIu64 "%s", nlbctl_text(o, "type", a),
+			 number(o, "port"), tunnel);
 	else
-		snprintf(c, sizeof(c), "%s", nlbctl_text(o, "type", a));
+		snprintf(c, sizeof(c), "%.8s%s", nlbctl_text(o, "type", a), tunnel);
 	nlbctl_table_add(t, c);
 	snprintf(c, sizeof(c), "%s%s", nlbctl_text(o, "state", a),
 		 nlbctl_get(o, "held") ? " (held)" : "");

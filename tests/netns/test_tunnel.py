@@ -86,6 +86,17 @@ class World(dp.World):
                     return {c["type"]: (c["state"], c.get("result", "")) for c in have["checks"]}
         return {}
 
+    def marked(self, vip, service):
+        """Of each check of a service: is it said to go through the tunnel?"""
+        document = fetch(self.path("a.sock"), "/v1/vips/" + vip)
+        return [
+            check.get("tunnel", False)
+            for port in document.get("ports", [])
+            for backend in port["backends"]
+            for check in backend["checks"]
+            if (port["protocol"], port["port"]) == service
+        ]
+
     def are(self, state, service, hosts, vips=None, results=None):
         """What is not as it should be: every check of these backends has the state."""
         wrong = []
@@ -217,6 +228,10 @@ def scenario(tap, world):
     ok = ("up", TUNNEL, both, None, lambda result: result == "ok")
     settle(tap, world, "up through each kind of tunnel", ok, ("up", DIRECT, both))
     tap.result("VIPs are ready", wait_for(world.ready))
+    for service in (TUNNEL, DIRECT):
+        said = world.marked(world.vips[0], service)
+        want = [service == TUNNEL] * len(KINDS[service]) * len(both)
+        tap.equal(f"{service[0]}: what goes through the tunnel is said", said, want)
     long_questions(tap, world)
     path_broken(tap, world)
     node_broken(tap, world)
@@ -279,4 +294,4 @@ if __name__ == "__main__":
     elif sys.argv[1:2] == ["post"]:
         post()
     else:
-        sys.exit(run_scenario(21, World, scenario))
+        sys.exit(run_scenario(23, World, scenario))
