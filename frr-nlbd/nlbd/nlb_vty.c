@@ -278,11 +278,12 @@ static void check_text(struct vty *vty, struct json_object *check)
 {
 	struct json_object *failure = part(check, "failure");
 	char a[64], b[64], c[64], d[160];
+	const char *tunnel = member(check, "tunnel", a, sizeof(a))[0] ? " (tunnel)" : "";
+	const char *held = member(check, "held", a, sizeof(a))[0] ? " (held)" : "";
 
 	member(check, "port", b, sizeof(b));
-	vty_out(vty, "      %s%s%s %s%s for %s s", member(check, "type", a, sizeof(a)),
-		b[0] ? "/" : "", b, member(check, "state", c, sizeof(c)),
-		member(check, "held", d, sizeof(d))[0] ? " (held)" : "",
+	vty_out(vty, "      %s%s%s%s %s%s for %s s", member(check, "type", a, sizeof(a)),
+		b[0] ? "/" : "", b, tunnel, member(check, "state", c, sizeof(c)), held,
 		member(check, "since_s", d, sizeof(d)));
 	if (member(check, "latency_us", a, sizeof(a))[0])
 		vty_out(vty, ", latency %s us", a);
