@@ -44,8 +44,9 @@ struct icmp_batch {
 struct icmp_sock {
 	struct loop_io io;
 	struct hc_icmp *ic;
-	int fd;	 /* -1 when there is none */
-	int err; /* -errno, then */
+	int fd;	      /* -1 when there is none */
+	int err;      /* -errno, then */
+	int bound_fd; /* raw IPv6: for those that ask for a device; -1 until one does */
 	bool v6;
 	bool raw;
 	struct icmp_batch batch;
@@ -302,7 +303,10 @@ static void icmp_start(struct hc_probe *p)
 		return;
 	}
 	hc_icmp_build(s->v6, &e, buf);
-	r = hc_icmp_send(s->fd, p, buf, sizeof(buf));
+	if (p->check->device[0] && s->v6 && s->raw)
+		r = hc_icmp_send_bound(&s->bound_fd, p, buf, sizeof(buf));
+	else
+		r = hc_icmp_send(s->fd, p, buf, sizeof(buf));
 	if (r < 0) {
 		hc_sock_failed(p, -r, true);
 		return;
@@ -380,6 +384,7 @@ int hc_icmp_new(struct loop *l, struct hc_icmp **ret)
 
 		s->ic = ic;
 		s->v6 = i == 1;
+		s->bound_fd = -1;
 		s->io = LOOP_IO_INIT;
 		s->err = icmp_open(s);
 	}
@@ -395,6 +400,8 @@ void hc_icmp_free(struct hc_icmp *ic)
 		loop_io_del(ic->loop, &ic->socks[i].io);
 		if (ic->socks[i].fd >= 0)
 			close(ic->socks[i].fd);
+		if (ic->socks[i].bound_fd >= 0)
+			close(ic->socks[i].bound_fd);
 	}
 	free(ic->slots);
 	free(ic);

@@ -64,14 +64,12 @@ static void put_pktinfo(struct control *ct, bool v6, const struct addr *source, 
 	}
 }
 
-static int put_options(struct control *ct, int fd, const struct hc_probe *p)
+static void put_options(struct control *ct, const struct hc_probe *p, int index)
 {
 	const struct hc_check *c = p->check;
 	bool v6 = !addr_is_v4(p->to);
-	int index = device_index(fd, c), tos = c->dscp << 2;
+	int tos = c->dscp << 2;
 
-	if (index < 0)
-		return index;
 	if (index || !addr_is_unspecified(&c->source))
 		put_pktinfo(ct, v6, &c->source, index);
 	if (tos && v6)
@@ -80,7 +78,6 @@ static int put_options(struct control *ct, int fd, const struct hc_probe *p)
 		put(ct, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
 	if (p->mark)
 		put(ct, SOL_SOCKET, SO_MARK, &p->mark, sizeof(p->mark));
-	return 0;
 }
 
 /* Could a socket be bound to it? True for none. */
@@ -104,7 +101,8 @@ bool hc_icmp_has_options(const struct hc_probe *p)
 	return p->mark || c->dscp || c->device[0] || !addr_is_unspecified(&c->source);
 }
 
-int hc_icmp_send(int fd, const struct hc_probe *p, const void *data, size_t len)
+/* index: of the device to send by; 0: the route's. */
+static int send_by(int fd, int index, const struct hc_probe *p, const void *data, size_t len)
 {
 	struct iovec iov = {.iov_base = (void *)data, .iov_len = len};
 	struct sockaddr_storage to;
@@ -113,9 +111,7 @@ int hc_icmp_send(int fd, const struct hc_probe *p, const void *data, size_t len)
 	int r;
 
 	m.msg_namelen = addr_to_sockaddr(p->to, 0, &to);
-	r = put_options(&ct, fd, p);
-	if (r < 0)
-		return r;
+	put_options(&ct, p, index);
 	if (ct.len) {
 		m.msg_control = ct.buf;
 		m.msg_controllen = ct.len;
@@ -125,6 +121,43 @@ int hc_icmp_send(int fd, const struct hc_probe *p, const void *data, size_t len)
 	r = -errno;
 	/* For want of such a source there was no route: that is no word about the target. */
 	return is_ours(&p->check->source) ? r : -EADDRNOTAVAIL;
+}
+
+int hc_icmp_send(int fd, const struct hc_probe *p, const void *data, size_t len)
+{
+	int index = device_index(fd, p->check);
+
+	return index < 0 ? index : send_by(fd, index, p, data, len);
+}
+
+static int sender_open(int *ret_fd)
+{
+	struct icmp6_filter none;
+	int fd = socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+
+	if (fd < 0)
+		return -errno;
+	ICMP6_FILTER_SETBLOCKALL(&none);
+	if (setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &none, sizeof(none)) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int hc_icmp_send_bound(int *fd, const struct hc_probe *p, const void *data, size_t len)
+{
+	const char *device = p->check->device;
+	int r = *fd < 0 ? sender_open(fd) : 0;
+
+	if (r < 0)
+		return r;
+	if (setsockopt(*fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) < 0)
+		return -errno;
+	return send_by(*fd, 0, p, data, len);
 }
 
 /* Echo replies only; without the filter we'd be woken by every ICMP message of the host. */

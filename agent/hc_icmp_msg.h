@@ -24,6 +24,13 @@ bool hc_icmp_has_options(const struct hc_probe *p);
 int hc_icmp_send(int fd, const struct hc_probe *p, const void *data, size_t len);
 
 /*
+ * The same by *fd, a raw IPv6 socket that only sends and is opened at its first use (-1
+ * before it). It is bound to the check's device each time: for ICMPv6 an index in a message is
+ * no more than a wish when there is a source, too (ip6_route_output_flags() in the kernel).
+ */
+int hc_icmp_send_bound(int *fd, const struct hc_probe *p, const void *data, size_t len);
+
+/*
  * A raw socket gets a copy of each reply to this host. This one gets only those with this
  * id, not other programs' and not those of the other threads. Returns 0 or -errno.
  */

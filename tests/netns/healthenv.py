@@ -129,7 +129,6 @@ class World:
             process.wait()
 
     def nginx_start(self):
-        os.makedirs(self.path("www"), exist_ok=True)
         servers = self.servers.format(dir=self.dir, name=NAME)
         self.write("nginx.conf", NGINX_CONF.format(dir=self.dir, servers=servers))
         self.start("nginx", BE, "nginx", "-c", self.path("nginx.conf"))
@@ -234,7 +233,8 @@ socket = {self.path("a.sock")}
             except OSError:
                 pass
 
-    def close(self):
+    def stop_agent(self):
+        """In good order, if it does."""
         agent = self.running.get("agent")
         if agent:
             agent.terminate()
@@ -242,6 +242,10 @@ socket = {self.path("a.sock")}
                 agent.wait(10)
             except subprocess.TimeoutExpired:
                 pass
+            self.stop("agent")
+
+    def close(self):
+        self.stop_agent()
         for name in list(self.running):
             self.stop(name)
         for netns in (LB, BE):

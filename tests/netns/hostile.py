@@ -191,9 +191,9 @@ def serve(part, listener):
         threading.Thread(target=play, args=(part, conn), daemon=True).start()
 
 
-def udp(kind):
-    sock = socket.socket(kind)
-    if kind == socket.AF_INET6:
+def udp(family):
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return sock
 
