@@ -36,6 +36,7 @@ include mk/fuzz.mk
 include mk/traffic.mk
 include mk/load.mk
 include mk/batch.mk
+include mk/health.mk
 
 .PHONY: all help setup clean distclean
 

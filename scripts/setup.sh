@@ -8,6 +8,7 @@
 #   setup.sh            all steps; those that are done are skipped
 #   setup.sh packages   packages, user and groups only
 #   setup.sh packages-kernels  what boots other kernels (make test-kernels)
+#   setup.sh packages-bench  the health benchmark's peers (make bench-health)
 #   setup.sh nlbd       lay our FRR side in again, build and install what it touches
 #
 # A step is done when its stamp in build/stamp/ holds the digest of what went into it, so
@@ -259,8 +260,8 @@ case ${1:-all} in
 packages)
 	packages
 	;;
-packages-kernels)
-	install_list packages-kernels
+packages-kernels | packages-bench)
+	install_list "$1"
 	;;
 nlbd)
 	frr
