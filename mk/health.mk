@@ -2,12 +2,18 @@
 # The health child beside its peers: bench/health/.
 
 HEALTH	    := $(BUILD)/bench/health
-HEALTH_BIN  := $(HEALTH)/responder $(HEALTH)/drive $(HEALTH)/bare
+HEALTH_BIN  := $(HEALTH)/responder $(HEALTH)/drive $(HEALTH)/bare $(HEALTH)/measure
 DRIVE_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/health/drive*.c)) $(BUILD)/bench/lib/hc_fixture.o
 BARE_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/health/peers/bare*.c))
 
+.PHONY: bench-health
+
+##@ Measuring
+bench-health: setup agent $(HEALTH_BIN) $(HEALTH)/prober-rust $(HEALTH)/prober-go ## 140,000 health checks beside Rust, Go, Python and a bare epoll loop (12 min)
+	$(Q)NLB_BUILD=$(BUILD) $(PYTHON) bench/health/health.py --json $(BUILD)/bench/health.json
+
 # Compiled by the rules of bench.mk.
-$(DRIVE_OBJ) $(BARE_OBJ) $(HEALTH)/responder.o: BENCH_CC += -Ibench/health
+$(DRIVE_OBJ) $(BARE_OBJ) $(HEALTH)/responder.o $(HEALTH)/measure.o: BENCH_CC += -Ibench/health
 
 $(HEALTH)/drive: $(DRIVE_OBJ) $(BUILD)/agent/libagent.a
 	$(say) LD $@
@@ -17,7 +23,7 @@ $(HEALTH)/bare: $(BARE_OBJ)
 	$(say) LD $@
 	$(Q)$(CC) -o $@ $^
 
-$(HEALTH)/responder: $(HEALTH)/responder.o
+$(HEALTH)/responder $(HEALTH)/measure: $(HEALTH)/%: $(HEALTH)/%.o
 	$(say) LD $@
 	$(Q)$(CC) -o $@ $^
 

@@ -138,11 +138,16 @@ static int run(struct drive *d)
 }
 
 static const struct option options[] = {
-	{"n", required_argument, NULL, 'n'},	       {"mix", required_argument, NULL, 'm'},
-	{"port", required_argument, NULL, 'p'},	       {"interval-ms", required_argument, NULL, 'i'},
-	{"timeout-ms", required_argument, NULL, 't'},  {"rise", required_argument, NULL, 'r'},
-	{"fall", required_argument, NULL, 'f'},	       {"doomed", required_argument, NULL, 'd'},
-	{"cpu", required_argument, NULL, 'c'},	       {"batch", no_argument, NULL, 'b'},
+	{"n", required_argument, NULL, 'n'},
+	{"mix", required_argument, NULL, 'm'},
+	{"port", required_argument, NULL, 'p'},
+	{"interval-ms", required_argument, NULL, 'i'},
+	{"timeout-ms", required_argument, NULL, 't'},
+	{"rise", required_argument, NULL, 'r'},
+	{"fall", required_argument, NULL, 'f'},
+	{"doomed", required_argument, NULL, 'd'},
+	{"cpu", required_argument, NULL, 'c'},
+	{"batch", no_argument, NULL, 'b'},
 	{0},
 };
 

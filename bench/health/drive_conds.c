@@ -7,6 +7,7 @@
 
 #include "drive.h"
 #include "hc_fixture.h"
+#include "hc_reason.h"
 #include "util.h"
 
 static uint8_t type_of(char letter)
@@ -41,6 +42,14 @@ static uint8_t fate_of(const struct drive_options *opt, uint32_t i, uint8_t type
 	}
 }
 
+/* Those that die can be told from those that live by address and port. */
+static uint32_t first_of(const struct drive_cond *c)
+{
+	if (c->fate == WORLD_LIVES)
+		return WORLD_FIRST;
+	return c->type == MSG_HC_ICMP ? WORLD_VANISH : WORLD_DOOMED;
+}
+
 int drive_conds_send(struct drive *d)
 {
 	const struct drive_options *opt = &d->opt;
@@ -61,7 +70,7 @@ int drive_conds_send(struct drive *d)
 
 		c->type = type_of(opt->mix[i % n_letters]);
 		c->fate = fate_of(opt, i, c->type);
-		addr.s_addr = htonl((c->fate ? WORLD_DOOMED : WORLD_FIRST) + i);
+		addr.s_addr = htonl(first_of(c) + i);
 		inet_ntop(AF_INET, &addr, target, sizeof(target));
 		len = hc_fixture_frame(
 			&(struct hc_fixture){
@@ -86,6 +95,17 @@ int drive_conds_send(struct drive *d)
 	return ipc_flush(d->ch);
 }
 
+/* A few of them are worth a line each. */
+static void tell_false(const struct drive *d, const struct msg_hc_result *res)
+{
+	const struct drive_cond *c = &d->conds[res->id - 1];
+
+	if (d->false_failures <= 8)
+		fprintf(stderr, "drive: condition %llu (kind %d) failed and should not: %s\n",
+			(unsigned long long)res->id, c->type,
+			hc_reason_str((enum msg_hc_reason)res->reason));
+}
+
 static void result(struct drive *d, const struct msg_hc_result *res, uint64_t now)
 {
 	struct drive_cond *c;
@@ -97,7 +117,10 @@ static void result(struct drive *d, const struct msg_hc_result *res, uint64_t no
 	c = &d->conds[res->id - 1];
 	dead = c->fate && d->death_ns;
 	d->reasons[res->reason]++;
-	d->false_failures += !dead && (res->reason != MSG_HC_OK || res->state == MSG_HC_DOWN);
+	if (!dead && (res->reason != MSG_HC_OK || res->state == MSG_HC_DOWN)) {
+		d->false_failures++;
+		tell_false(d, res);
+	}
 	d->states[c->state]--;
 	d->states[res->state]++;
 	if (dead && res->state == MSG_HC_DOWN && c->state != MSG_HC_DOWN && !c->verdict_ns)

@@ -16,6 +16,7 @@
 
 #define WORLD_FIRST  0x7f010000u /* 127.1.0.0: target 0 */
 #define WORLD_DOOMED 0x7f800000u /* 127.128.0.0: the same for those that are to die */
+#define WORLD_VANISH 0x7fc00000u /* 127.192.0.0: of ICMP; a route takes them away */
 #define WORLD_MAX    1000000u	 /* targets */
 
 /* The responder's ports, from its first on: one for each way to die. */

@@ -39,7 +39,7 @@ static uint16_t checksum(const struct icmphdr *h)
 	for (size_t i = 0; i < sizeof(*h) / 2; i++)
 		sum += word[i];
 	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~(sum + (sum >> 16));
+	return (uint16_t) ~(sum + (sum >> 16));
 }
 
 static void icmp_start(struct bare *b, uint32_t n)
