@@ -70,9 +70,10 @@ static unsigned int resumed_of_six(struct hc_server_spec spec, uint8_t flags)
 					      .interval_ms = 20,
 					      .timeout_ms = 3000});
 	run_until_full_or_resumed(&w, 6);
-	/* A second one tells that it takes less time now. */
-	assert_in_range(w.n_results, 1, 2);
-	assert_int_equal(w.results[0].reason, MSG_HC_OK);
+	/* Further ones tell that it takes less time now, or more. */
+	assert_in_range(w.n_results, 1, 6);
+	for (unsigned int i = 0; i < w.n_results; i++)
+		assert_int_equal(w.results[i].reason, MSG_HC_OK);
 	if (flags & MSG_HC_F_RESUME) {
 		assert_int_equal(hc_tls_get_stats(w.tls)->kept.n, 1);
 		assert_in_range(hc_tls_get_stats(w.tls)->kept.bytes, 200, HC_TLS_SESSION_MAX);
