@@ -119,8 +119,10 @@ static void test_many(void **state _unused_)
 	hc_world_run(&w, 200);
 	while (hc_icmp_get_stats(w.icmp)->matched < 1000)
 		assert_int_equal(loop_once(w.loop, 100), 0);
-	/* All went up, and not one went down again. */
-	assert_int_equal(w.n_results, 200);
+	/* All went up, and not one failed. A latency that changed by much is a result, too. */
+	assert_true(w.n_results >= 200);
+	for (unsigned int i = 0; i < MSG_HC_REASONS; i++)
+		assert_true(i == MSG_HC_OK || hc_get_stats(w.hc)->ended[i] == 0);
 	assert_int_equal(hc_icmp_get_stats(w.icmp)->late, 0);
 	assert_int_equal(hc_icmp_get_stats(w.icmp)->bad, 0);
 	hc_world_done(&w);
