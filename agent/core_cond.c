@@ -20,6 +20,7 @@ static size_t cond_frame(const struct core_backend *be, const struct model_check
 {
 	const struct core_port *p = be->port;
 	const struct model_health *h = &p->conf->health;
+	const struct model_pace pace = model_check_pace(h, k);
 	const char *strings[] = {k->method, k->path,   k->host,	  k->body,
 				 k->sni,    k->device, k->payload};
 	uint16_t lens[ARRAY_SIZE(strings)];
@@ -46,10 +47,10 @@ static size_t cond_frame(const struct core_backend *be, const struct model_check
 	msg->dscp = k->dscp;
 	msg->body_max = k->max_body;
 	msg->start = (uint8_t)h->start;
-	msg->interval_ms = h->interval_ms;
-	msg->timeout_ms = h->timeout_ms;
-	msg->rise = h->rise;
-	msg->fall = h->fall;
+	msg->interval_ms = pace.interval_ms;
+	msg->timeout_ms = pace.timeout_ms;
+	msg->rise = pace.rise;
+	msg->fall = pace.fall;
 	msg->n_status = k->n_status;
 	memcpy(msg->status, k->status, k->n_status * sizeof(k->status[0]));
 	msg->method_len = lens[0];

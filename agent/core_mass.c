@@ -60,14 +60,19 @@ static uint64_t window_ns(uint32_t interval_ms, uint32_t timeout_ms)
 	return CORE_MS * ((uint64_t)interval_ms + interval_ms / 8 + timeout_ms + MASS_SLACK_MS);
 }
 
-static uint64_t backend_window(const struct core_backend *be)
-{
-	return window_ns(be->port->conf->health.interval_ms, be->port->conf->health.timeout_ms);
-}
-
 static uint64_t cond_window(const struct core_cond *cond)
 {
 	return window_ns(cond->msg->interval_ms, cond->msg->timeout_ms);
+}
+
+/* Of the slowest of its checks. */
+static uint64_t backend_window(const struct core_backend *be)
+{
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < be->port->conf->health.n_checks; i++)
+		longest = MAX2(longest, cond_window(be->uses[i].cond));
+	return longest;
 }
 
 /* ---- counting ---- */
@@ -282,9 +287,9 @@ static void forget_old(struct core *c)
 
 	for (const struct core_vip *v = c->vips; v; v = v->hh.next)
 		for (size_t i = 0; i < v->n_ports; i++) {
-			const struct model_health *h = &v->ports[i].conf->health;
+			uint64_t ms = model_health_round_ms(&v->ports[i].conf->health);
 
-			longest = MAX2(longest, window_ns(h->interval_ms, h->timeout_ms));
+			longest = MAX2(longest, (ms + ms / 8 + MASS_SLACK_MS) * CORE_MS);
 		}
 	while (c->mass.failing && c->mass.failing->onset_ns + longest < c->now)
 		unlist(&c->mass, c->mass.failing);

@@ -203,9 +203,8 @@ static int port_init(struct core_vip *v, struct core_port *p, const struct model
 		p->ring_dirty = old->ring_dirty;
 	}
 	if (!p->run.first_by) {
-		p->run.first_by =
-			c->now + CORE_MS * ((uint64_t)conf->health.interval_ms +
-					    conf->health.timeout_ms + CORE_HEALTH_SLACK_MS);
+		p->run.first_by = c->now + CORE_MS * (model_health_round_ms(&conf->health) +
+						      CORE_HEALTH_SLACK_MS);
 	}
 	p->backends = calloc(MAX2(conf->n_backends, (size_t)1), sizeof(*p->backends));
 	if (!p->backends)

@@ -47,10 +47,13 @@ enum model_policy {
 /* What its type does not use is 0 or "". */
 struct model_check {
 	enum msg_hc_type type;
-	uint16_t port;	    /* the service's own unless given (all ports: must be); 0 for ICMP */
-	uint8_t flags;	    /* enum msg_hc_flag */
-	uint8_t dscp;	    /* 0 ... 63 */
-	uint32_t max_body;  /* bytes that are searched for body; 0: there is no body */
+	uint16_t port;	   /* the service's own unless given (all ports: must be); 0 for ICMP */
+	uint8_t flags;	   /* enum msg_hc_flag */
+	uint8_t dscp;	   /* 0 ... 63 */
+	uint32_t max_body; /* bytes that are searched for body; 0: there is no body */
+	/* Its own pace; 0: the service's. */
+	uint32_t interval_ms, timeout_ms;
+	uint16_t rise, fall;
 	struct addr source; /* unspecified: the kernel's choice */
 	uint8_t n_status;
 	struct msg_status_range status[MSG_HC_STATUS_RANGES];
@@ -184,6 +187,16 @@ const char *model_protocol_str(uint8_t protocol);
 const char *model_admin_str(enum model_admin admin);
 const char *model_policy_str(enum model_policy policy);
 const char *model_check_str(enum msg_hc_type type);
+
+/* How often a check is made, and what its results come to. */
+struct model_pace {
+	uint32_t interval_ms, timeout_ms;
+	uint16_t rise, fall;
+};
+struct model_pace model_check_pace(const struct model_health *h, const struct model_check *c);
+
+/* The longest interval and timeout of a service's checks; of the service when it has none. */
+uint64_t model_health_round_ms(const struct model_health *h);
 
 /* As many checks must be up for a backend to be up. */
 size_t model_health_need(const struct model_health *h);

@@ -26,6 +26,8 @@ static const struct check_option {
 	unsigned int types; /* bits ON(): which have it */
 } options[] = {
 	{"type", ANY},	       {"port", ANY & ~ON(ICMP)},
+	{"interval_ms", ANY},  {"timeout_ms", ANY},
+	{"rise", ANY},	       {"fall", ANY},
 	{"source", ANY},       {"device", ANY},
 	{"dscp", ANY},	       {"method", WEB},
 	{"path", WEB},	       {"host", WEB | ON(GRPC)},
@@ -288,6 +290,23 @@ static int get_numbers(struct json_object *o, uint16_t port, struct model_check 
 	return 0;
 }
 
+static int get_pace(struct json_object *o, struct model_check *c, struct jerr *err)
+{
+	uint64_t interval = 0, timeout = 0, rise = 0, fall = 0;
+
+	if (jget_u64(o, "interval_ms", MODEL_INTERVAL_MIN, MODEL_INTERVAL_MAX, &interval, err) <
+		    0 ||
+	    jget_u64(o, "timeout_ms", MODEL_TIMEOUT_MIN, MODEL_INTERVAL_MAX, &timeout, err) < 0 ||
+	    jget_u64(o, "rise", 1, MODEL_COUNT_MAX, &rise, err) < 0 ||
+	    jget_u64(o, "fall", 1, MODEL_COUNT_MAX, &fall, err) < 0)
+		return -EINVAL;
+	c->interval_ms = (uint32_t)interval;
+	c->timeout_ms = (uint32_t)timeout;
+	c->rise = (uint16_t)rise;
+	c->fall = (uint16_t)fall;
+	return 0;
+}
+
 int model_check_parse(struct json_object *o, uint16_t port, struct model_check *c, struct jerr *err)
 {
 	struct check_text t = {.method = "GET",
@@ -310,7 +329,7 @@ int model_check_parse(struct json_object *o, uint16_t port, struct model_check *
 	c->type = (enum msg_hc_type)type;
 	c->flags = MSG_HC_F_VERIFY;
 	if (known_options(o, err) < 0 || check_options(o, c->type, err) < 0 ||
-	    get_texts(o, &t, err) < 0 || get_flags(o, c, err) < 0 ||
+	    get_pace(o, c, err) < 0 || get_texts(o, &t, err) < 0 || get_flags(o, c, err) < 0 ||
 	    get_source(t.source, c, err) < 0)
 		return -EINVAL;
 	r = set_texts(c, &t, err);
@@ -375,6 +394,14 @@ static int number_fields_cmp(const struct model_check *a, const struct model_che
 		cmp = number_cmp(a->flags, b->flags);
 	if (!cmp)
 		cmp = number_cmp(a->dscp, b->dscp);
+	if (!cmp)
+		cmp = number_cmp(a->interval_ms, b->interval_ms);
+	if (!cmp)
+		cmp = number_cmp(a->timeout_ms, b->timeout_ms);
+	if (!cmp)
+		cmp = number_cmp(a->rise, b->rise);
+	if (!cmp)
+		cmp = number_cmp(a->fall, b->fall);
 	if (!cmp)
 		cmp = number_cmp(a->max_body, b->max_body);
 	if (!cmp)
@@ -452,11 +479,24 @@ static void write_web(const struct model_check *c, struct jput b)
 	jput_bool(b, "resume", c->flags & MSG_HC_F_RESUME);
 }
 
+static void write_pace(const struct model_check *c, struct jput b)
+{
+	if (c->interval_ms)
+		jput_u64(b, "interval_ms", c->interval_ms);
+	if (c->timeout_ms)
+		jput_u64(b, "timeout_ms", c->timeout_ms);
+	if (c->rise)
+		jput_u64(b, "rise", c->rise);
+	if (c->fall)
+		jput_u64(b, "fall", c->fall);
+}
+
 void model_check_write(const struct model_check *c, struct jput b)
 {
 	jput_str(b, "type", model_check_str(c->type));
 	if (c->type != MSG_HC_ICMP)
 		jput_u64(b, "port", c->port);
+	write_pace(c, b);
 	if (!addr_is_unspecified(&c->source))
 		jput_addr(b, "source", &c->source);
 	if (c->device[0])

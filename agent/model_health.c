@@ -25,6 +25,30 @@ static const char *const starts[] = {
 	[MSG_HC_DOWN] = "down",
 };
 
+struct model_pace model_check_pace(const struct model_health *h, const struct model_check *c)
+{
+	uint32_t interval = c->interval_ms ? c->interval_ms : h->interval_ms;
+
+	return (struct model_pace){
+		.interval_ms = interval,
+		.timeout_ms = c->timeout_ms ? c->timeout_ms : MIN2(h->timeout_ms, interval),
+		.rise = c->rise ? c->rise : h->rise,
+		.fall = c->fall ? c->fall : h->fall,
+	};
+}
+
+uint64_t model_health_round_ms(const struct model_health *h)
+{
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < h->n_checks; i++) {
+		struct model_pace pace = model_check_pace(h, &h->checks[i]);
+
+		longest = MAX2(longest, (uint64_t)pace.interval_ms + pace.timeout_ms);
+	}
+	return longest ? longest : (uint64_t)h->interval_ms + h->timeout_ms;
+}
+
 size_t model_health_need(const struct model_health *h)
 {
 	switch (h->policy) {
@@ -36,6 +60,16 @@ size_t model_health_need(const struct model_health *h)
 		break;
 	}
 	return h->n_checks;
+}
+
+static int check_pace(const struct model_health *h, const struct model_check *c, struct jerr *err)
+{
+	struct model_pace pace = model_check_pace(h, c);
+
+	if (pace.timeout_ms > pace.interval_ms)
+		return jget_fail_at(err, "timeout_ms",
+				    "timeout_ms of a check must not be above its interval_ms");
+	return 0;
 }
 
 static int checks_parse(struct json_object *arr, uint16_t port, struct model_health *h,
@@ -51,6 +85,8 @@ static int checks_parse(struct json_object *arr, uint16_t port, struct model_hea
 
 		h->n_checks = i + 1;
 		r = model_check_parse(json_object_array_get_idx(arr, i), port, &h->checks[i], err);
+		if (r == 0)
+			r = check_pace(h, &h->checks[i], err);
 		if (r < 0) {
 			jget_under(err, "checks", i);
 			return r;

@@ -143,6 +143,28 @@ static void test_interval_changes(void **state _unused_)
 	}
 }
 
+/* A check may have a pace of its own: the first round waits for the slowest. */
+static void test_own_pace(void **state _unused_)
+{
+	struct core_fx *fx = core_fx_new();
+
+	core_fx_model(fx, DOC("1", "",
+			      "'interval_ms':1000,'checks':[{'type':'icmp','fall':7},{'type':'tcp',"
+			      "'interval_ms':4000,'timeout_ms':900}]"));
+	core_fx_settle(fx);
+	assert_int_equal(fx->n_conds, 2);
+	assert_int_equal(fx->conds[0].interval_ms, 1000);
+	assert_int_equal(fx->conds[0].fall, 7);
+	assert_int_equal(fx->conds[1].interval_ms, 4000);
+	assert_int_equal(fx->conds[1].timeout_ms, 900);
+	assert_int_equal(fx->conds[1].fall, 3);
+	core_fx_pass(fx, 4000 + 900 + CORE_HEALTH_SLACK_MS - 1);
+	assert_false(core_fx_vip(fx, V)->ports[0].run.first_done);
+	core_fx_pass(fx, 1);
+	assert_true(core_fx_vip(fx, V)->ports[0].run.first_done);
+	core_fx_free(fx);
+}
+
 /* Another question is not answered by the old one's answer; the backend serves on. */
 static void test_probe_changes(void **state _unused_)
 {
@@ -395,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_at_least_down_early),
 		cmocka_unit_test(test_policy_changes),
 		cmocka_unit_test(test_interval_changes),
+		cmocka_unit_test(test_own_pace),
 		cmocka_unit_test(test_probe_changes),
 		cmocka_unit_test(test_check_is_added),
 		cmocka_unit_test(test_start_is_initial),

@@ -139,6 +139,14 @@ static void test_bad(void **state _unused_)
 		 "at_least must be from 1 to 16"},
 		{MODEL_FX_HEALTH("{'policy':'at_least','at_least':2,'checks':[{'type':'tcp'}]}"),
 		 "at_least is 2, but there are 1 checks"},
+		{MODEL_FX_CHECK("{'type':'tcp','interval_ms':99}"), "interval_ms must be from 100"},
+		{MODEL_FX_CHECK("{'type':'tcp','timeout_ms':9}"), "timeout_ms must be from 10"},
+		{MODEL_FX_CHECK("{'type':'tcp','rise':0}"), "rise must be from 1 to 100"},
+		{MODEL_FX_CHECK("{'type':'tcp','fall':101}"), "fall must be from 1 to 100"},
+		{MODEL_FX_CHECK("{'type':'tcp','interval_ms':100,'timeout_ms':101}"),
+		 "timeout_ms of a check must not be above its interval_ms"},
+		{MODEL_FX_CHECK("{'type':'tcp','timeout_ms':5001}"),
+		 "timeout_ms of a check must not be above its interval_ms"},
 		{MODEL_FX_HEALTH("{'start':'flapping'}"),
 		 "start must be one of: unknown, up, down"},
 		{MODEL_FX_HEALTH("{'tunnel':1}"), "tunnel must be true or false"},
@@ -226,6 +234,29 @@ static void test_options(void **state _unused_)
 	model_free(m);
 }
 
+/* A check at its own pace; what it does not say is the service's. */
+static void test_pace(void **state _unused_)
+{
+	struct model *m = model_fx("{'vips':[" MODEL_FX_HEALTH(
+		"{'interval_ms':4000,'timeout_ms':2000,'rise':4,'fall':5,'checks':[{'type':'icmp'},"
+		"{'type':'tcp','interval_ms':1000,'fall':1},"
+		"{'type':'http','interval_ms':9000,'timeout_ms':7000,'rise':1}]}") "]}");
+	const struct model_health *h = health_of(m);
+	static const struct model_pace wanted[] = {
+		{4000, 2000, 4, 5}, {1000, 1000, 4, 1}, {9000, 7000, 1, 5}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		struct model_pace pace = model_check_pace(h, &h->checks[i]);
+
+		assert_memory_equal(&pace, &wanted[i], sizeof(pace));
+	}
+	assert_int_equal(model_health_round_ms(h), 16000);
+	model_free(m);
+	m = model_fx("{'vips':[" MODEL_FX_HEALTH("{}") "]}");
+	assert_int_equal(model_health_round_ms(health_of(m)), 8000);
+	model_free(m);
+}
+
 /* What http has no use for is dropped and not refused: both forms are one probe. */
 static void test_https_options_of_http(void **state _unused_)
 {
@@ -306,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_all_of_a_check),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_pace),
 		cmocka_unit_test(test_https_options_of_http),
 		cmocka_unit_test(test_each_option_counts),
 		cmocka_unit_test(test_longest),

@@ -47,6 +47,8 @@ static void check_port(const struct model_port *p)
 		must(strlen(c->device) < MSG_IFNAME_LEN && !strpbrk(c->device, "\r\n /"));
 		must(!strpbrk(c->method, "\r\n ") && !strpbrk(c->path, "\r\n "));
 		must(!strpbrk(c->host, "\r\n ") && !strpbrk(c->sni, "\r\n "));
+		must(model_check_pace(&p->health, c).timeout_ms <=
+		     model_check_pace(&p->health, c).interval_ms);
 		must(c->n_status <= MSG_HC_STATUS_RANGES);
 		must(c->port || c->type == MSG_HC_ICMP);
 	}
