@@ -5,10 +5,11 @@
  * that is asked for, this process wherever it was started.
  *
  *	drive --n N --mix MIX --port PORT [--interval-ms MS] [--timeout-ms MS] [--rise N]
- *	      [--fall N] [--doomed N] [--cpu N] [--batch]
+ *	      [--fall N] [--doomed N] [--cpu N] [--batch | --idle]
  *
  * sets N conditions and prints a line of JSON as soon as each of them was probed; drive_report.c
- * says what is in it. --batch: all are due at once. --doomed N: one of N goes to an address and
+ * says what is in it. --batch: all are due at once. --idle: one a second, and the line comes
+ * when the child has said that it has them all. --doomed N: one of N goes to an address and
  * port that can be made to die. From then on it does what the lines of its standard input say,
  * each answered by one line:
  *
@@ -45,6 +46,8 @@ static int child(const struct drive_options *opt, int fd)
 	cfg.user[0] = '\0';
 	if (opt->batch)
 		cfg.hc_start_rate = 0;
+	if (opt->idle)
+		cfg.hc_start_rate = 1;
 	log_set_level(LOG_ERR);
 	return hc_main(&cfg, fd);
 }
@@ -148,13 +151,14 @@ static const struct option options[] = {
 	{"doomed", required_argument, NULL, 'd'},
 	{"cpu", required_argument, NULL, 'c'},
 	{"batch", no_argument, NULL, 'b'},
+	{"idle", no_argument, NULL, 'I'},
 	{0},
 };
 
 static int usage(void)
 {
 	fputs("drive --n N --mix [thsi]... --port PORT [--interval-ms MS] [--timeout-ms MS]\n"
-	      "      [--rise N] [--fall N] [--doomed N] [--cpu N] [--batch]\n",
+	      "      [--rise N] [--fall N] [--doomed N] [--cpu N] [--batch | --idle]\n",
 	      stderr);
 	return 2;
 }
@@ -194,6 +198,9 @@ static int parse(struct drive_options *opt, int argc, char **argv)
 			break;
 		case 'b':
 			opt->batch = true;
+			break;
+		case 'I':
+			opt->idle = true;
 			break;
 		default:
 			return -EINVAL;

@@ -22,6 +22,7 @@ struct drive_options {
 	uint32_t doomed; /* one of so many is to die; 0: none */
 	uint32_t cpu;	 /* of the child */
 	bool batch;	 /* all are due at once */
+	bool idle;	 /* none is due soon: what the conditions cost by themselves */
 };
 
 /* What is known of one condition; its id is its place in the array plus one. */

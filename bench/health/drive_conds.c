@@ -139,6 +139,6 @@ void drive_conds_results(struct drive *d, const struct msg_hc_result *res, size_
 
 	for (size_t i = 0; i < n; i++)
 		result(d, &res[i], now);
-	if (!all && d->reported == d->opt.n)
+	if (!d->opt.idle && !all && d->reported == d->opt.n)
 		drive_report_mark(d, "all");
 }

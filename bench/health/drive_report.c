@@ -43,7 +43,11 @@ static unsigned long status_kb(pid_t pid, const char *key)
 
 void drive_report_stats(struct drive *d, const struct msg_hc_stats *stats)
 {
+	bool had_all = d->stats.conditions == d->opt.n;
+
 	d->stats = *stats;
+	if (d->opt.idle && !had_all && stats->conditions == d->opt.n)
+		drive_report_mark(d, "all");
 	d->late.p50_us = MAX2(d->late.p50_us, stats->late_p50_us);
 	d->late.p99_us = MAX2(d->late.p99_us, stats->late_p99_us);
 	d->late.max_us = MAX2(d->late.max_us, stats->late_max_us);

@@ -186,7 +186,8 @@ class World:
         if name == "bare":
             return self.bare(n, "http", port)
         if name.startswith("rust-"):
-            return self.measured(os.path.join(BIN, "prober-rust"), name[5:], *peer)
+            rust = os.path.join(BIN, "prober-rust")
+            return self.measured(rust, *name.split("-")[1:], *peer)
         if name == "go":
             return self.measured(os.path.join(BIN, "prober-go"), *peer)
         return self.measured(PYTHON, os.path.join(HERE, "peers/asyncio/prober.py"), *peer)
@@ -195,8 +196,11 @@ class World:
         bare = os.path.join(BIN, "bare")
         return self.measured(bare, kind, n, port, self.connections, *pace)
 
-    def nlb(self, n, kind, port=PORT):
-        """One batch by the health child: all are due at once."""
+    def nlb(self, n, kind, port=PORT, when="batch"):
+        """
+        One batch by the health child: all are due at once. when="idle": the same conditions,
+        set and taken away again without probes but for one a second.
+        """
         drive = Drive(
             self,
             n,
@@ -206,7 +210,7 @@ class World:
             timeout_ms=TIMEOUT_MS,
             rise=1,
             fall=1,
-            batch=True,
+            **{when: True},
         )
         used = drive.end()
         reasons = drive.all["reasons"]

@@ -6,29 +6,15 @@ fails by itself when a ring is not what the files say, slot by slot, and when a 
 service that is not touched is lost or moved. How long things take is not judged here, but for
 what cannot be: the straightforward program is slower.
 """
-import json
-import math
 import os
-import subprocess
-import tempfile
+
+from benchtap import quick, wrong_numbers
 
 BATCH = os.path.join("bench", "batch", "batch.py")
-SKIP = 77
 SIZES = ("20", "200")
 WAYS = ("files", "api", "half")
 FIELDS = ("down_ms", "up_ms", "down_max_ms", "up_max_ms", "peer_down_ms", "peer_up_ms")
 BGP_FIELDS = ("gone_ms", "back_ms", "bgpd_share_ms")
-
-
-def wrong_numbers(entry, fields):
-    """What is wrong with one entry; empty: nothing."""
-    if entry is None:
-        return "not in the JSON"
-    for field in fields:
-        value = entry.get(field)
-        if not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-            return f"{field} is {value}"
-    return ""
 
 
 def wrong_way(entry):
@@ -60,29 +46,8 @@ def tests(results, has_bgp):
 
 def main():
     build = os.environ.get("NLB_BUILD", "build")
-    with tempfile.TemporaryDirectory() as tmp:
-        path = os.path.join(tmp, "batch.json")
-        done = subprocess.run(
-            [BATCH, "--quick", "--json", path],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=240,
-            check=False,
-        )
-        output = done.stdout.decode(errors="replace")
-        if done.returncode == SKIP:
-            print(f"1..0 # SKIP {output.strip()}")
-            return
-        results = {}
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                results = json.load(file)
-    named = list(tests(results, os.path.exists(os.path.join(build, "prefix/sbin/nlbd"))))
-    print(f"1..{len(named) + 1}")
-    shown = "\n".join("# " + line for line in output.splitlines())
-    print("ok 1 runs" if done.returncode == 0 else f"{shown}\nnot ok 1 runs")
-    for number, (name, wrong) in enumerate(named, 2):
-        print(f"not ok {number} {name}: {wrong}" if wrong else f"ok {number} {name}")
+    has_bgp = os.path.exists(os.path.join(build, "prefix/sbin/nlbd"))
+    quick(BATCH, lambda results: tests(results, has_bgp))
 
 
 main()
