@@ -21,7 +21,7 @@ $(HEALTH)/drive: $(DRIVE_OBJ) $(BUILD)/agent/libagent.a
 
 $(HEALTH)/bare: $(BARE_OBJ)
 	$(say) LD $@
-	$(Q)$(CC) -o $@ $^
+	$(Q)$(CC) -o $@ $^ -luring
 
 $(HEALTH)/responder $(HEALTH)/measure: $(HEALTH)/%: $(HEALTH)/%.o
 	$(say) LD $@

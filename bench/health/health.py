@@ -7,7 +7,7 @@ What the health child costs, beside other probers in the same run.
 
 PART: batch (N probes of HTTP at once, against Rust, Go, Python and a bare epoll loop), nginx
 (the same against nginx), kinds (CPU per probe of each kind), paced (the same, spread over time),
-steady (140,000 conditions every 5 s; a tenth dies at once).
+engines (epoll or io_uring), steady (140,000 conditions every 5 s; a tenth dies at once).
 
 Ends with status 1 when a target is missed; 77 when it cannot run here.
 """
@@ -21,13 +21,14 @@ import runs
 import targets
 from healthenv import BIN, Failed, World
 
-PARTS = ("batch", "nginx", "kinds", "paced", "steady")
+PARTS = ("batch", "nginx", "kinds", "paced", "engines", "steady")
 SIZES = (3000, 8000, 16000, 28000, 56000, 140000)
 NGINX_SIZES = (8000, 28000)
 MAX_OF = {"go": 28000, "python": 8000}  # above these they would take minutes
 KIND_N = 28000
 CHOICE_N = 16000
 STEADY_N = 140000
+SETTLE_S = 21  # the child tells the lateness of its last 10 to 20 s
 SKIP = 77
 
 
@@ -121,14 +122,26 @@ def measure_kinds(world, options, results):
         print(f"{kind:>16} " + "".join(cells), flush=True)
 
 
+def measure_engines(world, options, results):
+    if "engines" not in options.only:
+        return
+    size = (2000, 1, 0.5) if options.quick else (KIND_N, options.rounds or 3, 5)
+    results["engines"] = got = runs.engines(world, *size)
+    ticks = [f"tick_{tick}" for tick in runs.ENGINE_TICKS_MS]
+    print(f"{'bare HTTP, us':>16} {'at_once':>12}" + "".join(f"{tick:>12}" for tick in ticks))
+    for name, entry in got.items():
+        print(f"{name:>16} " + "".join(f"{us:12.1f}" for us in entry.values()), flush=True)
+
+
 def measure_steady(world, options, results):
     if "steady" not in options.only:
         return
     if options.quick:
-        got = runs.steady(world, 2000, 1000, 900, 2, 1)
+        got = runs.steady(world, 2000, 1000, 900, (2, 2, 1))
     else:
         n = (options.n or [STEADY_N])[-1]
-        got = runs.steady(world, n, runs.INTERVAL_MS, 3000, options.seconds, options.seconds / 2)
+        seconds = (SETTLE_S, options.seconds, options.seconds / 2)
+        got = runs.steady(world, n, runs.INTERVAL_MS, 3000, seconds)
     results.update(got)
     for name in ("steady", "steady_dead"):
         e = got[name]
@@ -137,7 +150,13 @@ def measure_steady(world, options, results):
             f" p50 {e['late_p50_ms']:.2f}, p99 {e['late_p99_ms']:.2f}, max {e['late_max_ms']:.2f} ms,"
             f" {e['false_failures']} false failures, {e['rss_kb'] / 1024:.1f} MB, {e['fds']:,} fds"
         )
-    print(f"death to verdict, ms: {got['death_to_verdict_ms']}", flush=True)
+    dead = got["death_to_verdict_ms"]
+    cells = (f"{key} {dead.get(key, 0):,.0f} ({dead['ideal'][key]:,.0f})" for key in dead["ideal"])
+    print(
+        "death to verdict, ms (if nothing were ever late): " + ", ".join(cells),
+        f"of {dead['backends']:,}, {dead['missed']:,} missed",
+        flush=True,
+    )
 
 
 def parsed():
@@ -170,6 +189,7 @@ def measure_all(options, results):
         world.up()
         measure_batches(world, options, results)
         measure_kinds(world, options, results)
+        measure_engines(world, options, results)
         measure_steady(world, options, results)
     finally:
         world.close()

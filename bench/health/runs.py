@@ -3,6 +3,7 @@
 The runs of the health benchmark. Probers are interleaved: a round is one run of each, and what
 is quoted are the medians of the rounds.
 """
+import random
 import statistics
 import time
 
@@ -15,6 +16,8 @@ PACE = 5000  # probes a second
 TICK_MS = 4
 DOOMED = 10  # one of so many
 STEADY_MIX = "tthhi"  # 40% TCP, 40% HTTP, 20% ICMP
+ENGINES = ("http", "recycled", "uring")  # ways of the bare prober to do HTTP
+ENGINE_TICKS_MS = (0, 4, 10)
 
 
 def rest(seconds):
@@ -103,6 +106,23 @@ def paced(world, interval_ms, seconds):
     return got
 
 
+def engines(world, n, rounds, seconds):
+    """
+    CPU microseconds per probe of HTTP by the bare prober: epoll with a socket for each probe,
+    epoll with sockets that are used again, and chains of io_uring. All at once, and paced.
+    """
+    got = interleaved({name: lambda name=name: world.bare(n, name) for name in ENGINES}, rounds)
+    entries = {}
+    for name, at_once in got.items():
+        entry = entries[name] = {"at_once": at_once["cpu_s"] / n * 1e6}
+        for tick in ENGINE_TICKS_MS:
+            used = world.bare(int(PACE * seconds), name, PORT, PACE, tick)
+            cpu_s = used["user_s"] + used["sys_s"]
+            entry[f"tick_{tick}"] = cpu_s / int(PACE * seconds) * 1e6
+        entries[name] = {key: round(us, 3) for key, us in entry.items()}
+    return entries
+
+
 def span(drive, seconds):
     """So many seconds of a steady state."""
     before = drive.ask("mark")
@@ -133,27 +153,49 @@ def spread(values):
     }
 
 
+def silent_ones(n):
+    """Whether they die without a word, of the doomed: as drive_conds.c has it."""
+    for i in range(n):
+        turn, letter = i // len(STEADY_MIX), STEADY_MIX[i % len(STEADY_MIX)]
+        if turn % DOOMED == 0:
+            turn //= DOOMED
+            yield letter == "i" or turn % {"t": 2, "h": 3}[letter] != {"t": 1, "h": 0}[letter]
+
+
+def ideal(n, interval_ms, timeout_ms):
+    """
+    From the death to the verdict if nothing were ever late: the rest of an interval, FALL - 1
+    more, each with its jitter, and the timeout of those that say nothing.
+    """
+    rnd, jitter = random.Random(1), interval_ms / 16
+    return spread(
+        rnd.uniform(0, interval_ms)
+        + sum(interval_ms + rnd.uniform(-jitter, jitter) for _ in range(FALL - 1))
+        + (timeout_ms if silent else 0)
+        for silent in silent_ones(n)
+    )
+
+
 def death(world, drive):
     """All doomed backends die at once; from the death to the verdicts, in ms."""
-    interval, timeout = drive.options["interval_ms"], drive.options["timeout_ms"]
+    n, interval_ms = drive.options["n"], drive.options["interval_ms"]
+    timeout_ms = drive.options["timeout_ms"]
     drive.ask("death", world.die())
-    limit = (FALL + 1) * interval + timeout
-    doomed = drive.options["n"] // drive.options["doomed"]
-    wait_for(lambda: drive.ask("mark")["down"] >= doomed, limit / 1000)
+    doomed = sum(1 for _ in silent_ones(n))
+    limit_s = ((FALL + 2) * interval_ms + timeout_ms) / 1000 + 5
+    wait_for(lambda: drive.ask("mark")["down"] >= doomed, limit_s)
     ms = drive.ask("verdicts")["ms"]
     known = [t for t in ms if t is not None]
     return {
         **(spread(known) if known else {}),
         "backends": len(ms),
         "missed": len(ms) - len(known),
-        # Had each one's probes a phase of its own and no jitter; the last are of those whose
-        # probe had just ended when they died, and which do not answer at all.
-        "ideal_max": FALL * interval + timeout,
+        "ideal": ideal(n, interval_ms, timeout_ms),
     }
 
 
-def steady(world, n, interval_ms, timeout_ms, seconds, dead_seconds):
-    """Without a failure; when a tenth dies; and with a tenth dead."""
+def steady(world, n, interval_ms, timeout_ms, seconds):
+    """Without a failure; when a tenth dies; and with a tenth dead. seconds: (settle, alive, dead)."""
     drive = Drive(
         world,
         n,
@@ -164,10 +206,11 @@ def steady(world, n, interval_ms, timeout_ms, seconds, dead_seconds):
         fall=FALL,
         doomed=DOOMED,
     )
-    rest(2.5 * interval_ms / 1000)  # second probes, and what is remembered of the first
-    alive = span(drive, seconds)
-    dying = death(world, drive)
-    dead = span(drive, dead_seconds)
+    settle, alive, dead = seconds
+    rest(settle)
+    entry = {"steady": span(drive, alive)}
+    entry["death_to_verdict_ms"] = death(world, drive)
+    entry["steady_dead"] = span(drive, dead)
     drive.end()
     world.live()
-    return {"steady": alive, "death_to_verdict_ms": dying, "steady_dead": dead}
+    return entry

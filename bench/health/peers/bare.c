@@ -4,9 +4,10 @@
  * connect, one epoll_ctl (edge-triggered, for writing and reading at once), send, recv, close;
  * for TCP the same without send and recv. No timeout, no reason, no state, no memory to speak of:
  * an answer is an answer. bare_icmp.c is the same for ICMP.
+ * To compare, HTTP in two other ways: bare_recycled.c and bare_uring.c.
  *
- *	bare http|tcp|icmp N PORT WINDOW            all at once, at most WINDOW under way
- *	bare http|tcp|icmp N PORT WINDOW RATE TICK  RATE a second; TICK ms: see below
+ *	bare KIND N PORT WINDOW            all at once, at most WINDOW under way
+ *	bare KIND N PORT WINDOW RATE TICK  RATE a second; TICK ms: see below
  *
  * Connects go out in batches of 64. With a rate, TICK 0 starts each probe when it is due and
  * takes each answer when it comes; else the program sleeps from tick to tick, and then takes
@@ -27,7 +28,8 @@
 
 static int ep;
 static bool is_http;
-static const char request[] = "GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+const char bare_request[] = "GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+const size_t bare_request_len = sizeof(bare_request) - 1;
 
 void bare_fail(const char *what)
 {
@@ -59,7 +61,7 @@ static void event(struct bare *b, const struct epoll_event *ev)
 	int fd = ev->data.fd;
 
 	if (is_http && !(ev->events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
-		if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+		if (send(fd, bare_request, bare_request_len, MSG_NOSIGNAL) < 0)
 			bare_fail("send");
 		return;
 	}
@@ -165,17 +167,22 @@ static void raise_limit(void)
 
 int main(int argc, char **argv)
 {
+	static const struct {
+		const char *name;
+		const struct bare_kind *kind;
+	} others[] = {{"icmp", &bare_icmp}, {"recycled", &bare_recycled}, {"uring", &bare_uring}};
 	const struct bare_kind *kind = &tcp_kind;
 	struct bare b = {0};
 	uint64_t begun;
 
 	if (argc != 5 && argc != 7) {
-		fputs("bare http|tcp|icmp N PORT WINDOW [RATE TICK]\n", stderr);
+		fputs("bare http|tcp|icmp|recycled|uring N PORT WINDOW [RATE TICK]\n", stderr);
 		return 2;
 	}
 	is_http = strcmp(argv[1], "http") == 0;
-	if (strcmp(argv[1], "icmp") == 0)
-		kind = &bare_icmp;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (strcmp(argv[1], others[i].name) == 0)
+			kind = others[i].kind;
 	b.n = world_number(argv[2], WORLD_MAX);
 	b.port = (uint16_t)world_number(argv[3], UINT16_MAX);
 	b.window = world_number(argv[4], WORLD_MAX);

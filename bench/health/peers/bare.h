@@ -29,6 +29,12 @@ struct bare_kind {
 
 extern const struct bare_kind bare_icmp;
 
+/* HTTP in other ways than the plain one, to compare. */
+extern const struct bare_kind bare_recycled, bare_uring;
+
+extern const char bare_request[];
+extern const size_t bare_request_len;
+
 static inline struct timespec bare_timespec(uint64_t ns)
 {
 	return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
