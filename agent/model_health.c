@@ -28,10 +28,11 @@ static const char *const starts[] = {
 struct model_pace model_check_pace(const struct model_health *h, const struct model_check *c)
 {
 	uint32_t interval = c->interval_ms ? c->interval_ms : h->interval_ms;
+	uint32_t timeout = MIN2(h->timeout_ms, interval);
 
 	return (struct model_pace){
 		.interval_ms = interval,
-		.timeout_ms = c->timeout_ms ? c->timeout_ms : MIN2(h->timeout_ms, interval),
+		.timeout_ms = c->timeout_ms ? c->timeout_ms : timeout,
 		.rise = c->rise ? c->rise : h->rise,
 		.fall = c->fall ? c->fall : h->fall,
 	};

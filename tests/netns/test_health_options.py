@@ -157,7 +157,9 @@ def packets(tap, captures):
             ):
                 came = captures[link].has(source, target, protocol, dscp)
                 why = f"{source} > {target}, protocol {protocol}, DSCP {dscp}"
-                tap.result(f"{name}: {what}{suffix}, on the wire", came, f"not seen: {why}: {captures}")
+                tap.result(
+                    f"{name}: {what}{suffix}, on the wire", came, f"not seen: {why}: {captures}"
+                )
 
 
 def vrf(world):
