@@ -33,6 +33,7 @@ static const char *const bad_words[] = {
 	[HC_HTTP_BAD_HEADER] = "malformed header", [HC_HTTP_BAD_LINE] = "line too long",
 	[HC_HTTP_BAD_HEAD] = "too many headers",   [HC_HTTP_BAD_LENGTH] = "bad Content-Length",
 	[HC_HTTP_BAD_CHUNK] = "bad chunk",	   [HC_HTTP_BAD_SIZE] = "answer too long",
+	[HC_HTTP_BAD_H2] = "not HTTP/2",	   [HC_HTTP_BAD_GRPC] = "not a gRPC answer",
 };
 
 const char *hc_http_bad_str(uint32_t bad)

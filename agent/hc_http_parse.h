@@ -31,6 +31,8 @@ enum hc_http_bad {
 	HC_HTTP_BAD_LENGTH,   /* Content-Length is no number, or there are two */
 	HC_HTTP_BAD_CHUNK,
 	HC_HTTP_BAD_SIZE, /* more bytes than a body of body_max and EXTRA_MAX without a verdict */
+	HC_HTTP_BAD_H2,	  /* no HTTP/2, or broken */
+	HC_HTTP_BAD_GRPC, /* HTTP/2, but no answer to a gRPC call */
 };
 
 /* A phrase for an enum hc_http_bad. */

@@ -26,6 +26,8 @@ static const char *const reason_words[MSG_HC_REASONS] = {
 	[MSG_HC_BAD_ANSWER] = "bad-answer",
 	[MSG_HC_TLS] = "tls",
 	[MSG_HC_TLS_CERT] = "certificate",
+	[MSG_HC_GRPC_STATUS] = "grpc-status",
+	[MSG_HC_NOT_SERVING] = "not-serving",
 	[MSG_HC_LOCAL] = "local",
 };
 
@@ -35,6 +37,9 @@ static const char *const phase_words[] = {
 	[MSG_HC_PHASE_TLS] = "timeout in the TLS handshake",
 	[MSG_HC_PHASE_ANSWER] = "timeout while waiting for the answer",
 };
+
+/* grpc.health.v1.HealthCheckResponse.ServingStatus */
+static const char *const serving_words[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
 
 static const char *const state_words[] = {
 	[MSG_HC_UNKNOWN] = "unknown",
@@ -101,6 +106,14 @@ const char *hc_reason_format(char *buf, size_t len, uint8_t reason, uint32_t det
 	case MSG_HC_TLS_CERT:
 		text = X509_verify_cert_error_string((long)detail);
 		break;
+	case MSG_HC_GRPC_STATUS:
+		snprintf(buf, len, "grpc-status %u", detail);
+		return buf;
+	case MSG_HC_NOT_SERVING:
+		snprintf(buf, len, "gRPC health: %s",
+			 detail < ARRAY_SIZE(serving_words) ? serving_words[detail]
+							    : "another status");
+		return buf;
 	case MSG_HC_LOCAL:
 		snprintf(buf, len, HC_REASON_LOCAL "%s", strerror((int)detail));
 		return buf;

@@ -11,6 +11,7 @@
 
 #include "hc_shard.h"
 #include "hc_tcp.h"
+#include "hc_grpc.h"
 #include "hc_udp.h"
 #include "log.h"
 #include "msg.h"
@@ -282,6 +283,7 @@ static int kinds_init(struct hc_shard *sh, const char **ret_what)
 	hc_register(sh->hc, MSG_HC_HTTP, &hc_http_kind, &sh->http);
 	hc_register(sh->hc, MSG_HC_HTTPS, &hc_https_kind, &sh->https);
 	hc_register(sh->hc, MSG_HC_UDP, &hc_udp_kind, sh->socks);
+	hc_register(sh->hc, MSG_HC_GRPC, &hc_grpc_kind, sh->socks);
 	return 0;
 }
 

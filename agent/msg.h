@@ -417,13 +417,15 @@ enum msg_hc_reason {
 	MSG_HC_REFUSED,
 	MSG_HC_UNREACHABLE, /* detail: errno */
 	MSG_HC_RESET,
-	MSG_HC_CLOSED,	   /* before the answer was whole */
-	MSG_HC_STATUS,	   /* detail: the status code */
-	MSG_HC_BODY,	   /* the wanted text is not in the body */
-	MSG_HC_BAD_ANSWER, /* not HTTP, or past a limit; detail: enum hc_http_bad */
-	MSG_HC_TLS,	   /* handshake failed; detail: OpenSSL's reason code */
-	MSG_HC_TLS_CERT,   /* certificate refused; detail: X509_V_ERR_* */
-	MSG_HC_LOCAL,	   /* this node's fault; detail: errno. Never a verdict */
+	MSG_HC_CLOSED,	    /* before the answer was whole */
+	MSG_HC_STATUS,	    /* detail: the status code */
+	MSG_HC_BODY,	    /* the wanted text is not in the body */
+	MSG_HC_BAD_ANSWER,  /* not HTTP, or past a limit; detail: enum hc_http_bad */
+	MSG_HC_TLS,	    /* handshake failed; detail: OpenSSL's reason code */
+	MSG_HC_TLS_CERT,    /* certificate refused; detail: X509_V_ERR_* */
+	MSG_HC_GRPC_STATUS, /* the call failed; detail: grpc-status */
+	MSG_HC_NOT_SERVING, /* detail: the status that gRPC's health service gives */
+	MSG_HC_LOCAL,	    /* this node's fault; detail: errno. Never a verdict */
 	MSG_HC_REASONS
 };
 

@@ -7,7 +7,7 @@ CPPFLAGS_ALL := $(CSTD) -I. -iquote agent -I$(BUILD)/xdp
 CFLAGS_REL := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 $(WARN)
 CFLAGS_SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined $(WARN)
-AGENT_LIBS := -lbpf -lelf -lz -ljson-c -lcurl -lmicrohttpd -lssl -lcrypto -lcap -linih -lmnl -lunistring -lpthread
+AGENT_LIBS := -lbpf -lelf -lz -ljson-c -lcurl -lmicrohttpd -lssl -lcrypto -lcap -linih -lmnl -lnghttp2 -lunistring -lpthread
 
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wshadow -Werror \
 	-I/usr/include/$(shell uname -m)-linux-gnu -Ixdp

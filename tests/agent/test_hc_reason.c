@@ -51,6 +51,10 @@ static void test_phrases(void **state _unused_)
 		 "TLS handshake failed: wrong version number"},
 		{MSG_HC_TLS, 0, "TLS handshake failed: no reason known"},
 		{MSG_HC_TLS_CERT, X509_V_ERR_CERT_HAS_EXPIRED, "certificate has expired"},
+		{MSG_HC_BAD_ANSWER, HC_HTTP_BAD_H2, "bad answer: not HTTP/2"},
+		{MSG_HC_GRPC_STATUS, 12, "grpc-status 12"},
+		{MSG_HC_NOT_SERVING, 2, "gRPC health: NOT_SERVING"},
+		{MSG_HC_NOT_SERVING, 4, "gRPC health: another status"},
 		{MSG_HC_LOCAL, EMFILE, "not probed, this node's own fault: Too many open files"},
 		{255, 1, "unknown"},
 	};

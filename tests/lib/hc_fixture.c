@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "hc_fixture.h"
+#include "hc_grpc.h"
 #include "hc_tcp.h"
 #include "hc_tls.h"
 #include "hc_udp.h"
@@ -138,6 +139,7 @@ void hc_world_init(struct hc_world *w, const char *ca_file)
 	hc_register(w->hc, MSG_HC_TCP, &hc_tcp_kind, w->socks);
 	hc_register(w->hc, MSG_HC_HTTP, &hc_http_kind, &w->http);
 	hc_register(w->hc, MSG_HC_UDP, &hc_udp_kind, w->socks);
+	hc_register(w->hc, MSG_HC_GRPC, &hc_grpc_kind, w->socks);
 	if (!ca_file)
 		return;
 	assert_int_equal(hc_tls_new(ca_file, &w->tls), 0);

@@ -166,7 +166,7 @@ static void play(struct conn *c)
 		drip(c, answer, strlen(answer));
 		return;
 	}
-	if (!write_all(c, answer, strlen(answer)))
+	if (!write_all(c, answer, spec->answer_len ? spec->answer_len : strlen(answer)))
 		return;
 	switch (spec->mode) {
 	case HC_SERVER_RESET:

@@ -30,6 +30,7 @@ struct hc_server_spec {
 	enum hc_server_mode mode;
 	bool v6;
 	const char *answer;
+	size_t answer_len; /* 0: up to its NUL */
 	const char *again;
 	/* With these it speaks TLS; they stay the caller's. */
 	X509 *cert;

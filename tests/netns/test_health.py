@@ -32,6 +32,26 @@ SERVERS = """
         location /named {{ if ($host != "{name}") {{ return 404; }} return 200 "named"; }}
         location /agent {{ return 200 "$request_method $http_user_agent $http_connection"; }}
     }}
+    # HTTP/2 in cleartext: no more of gRPC than an answer, its status, and what is no gRPC.
+    server {{
+        listen 10.77.0.11:82 http2;
+        listen [fd77::11]:82 http2;
+        location = /grpc.health.v1.Health/Check {{
+            error_page 405 =200 $uri;
+            add_header grpc-status 0;
+        }}
+        location / {{ return 404; }}
+    }}
+    server {{
+        listen 10.77.0.11:83 http2;
+        listen [fd77::11]:83 http2;
+        location / {{ add_header grpc-status 5; return 200; }}
+    }}
+    server {{
+        listen 10.77.0.11:84 http2;
+        listen [fd77::11]:84 http2;
+        location / {{ return 404; }}
+    }}
     server {{ listen 10.77.0.12:80; listen [fd77::12]:80; return 444; }}
 """
 
@@ -42,6 +62,10 @@ def web(state, result, path="/index.html", health=None, **check):
 
 def udp(state, result, port=UDP_ECHO, **check):
     return case(PLAIN, state, result, type="udp", port=port, **check)
+
+
+def grpc(state, result, port, **check):
+    return case(PLAIN, state, result, type="grpc", port=port, **check)
 
 
 CASES = both(
@@ -76,6 +100,13 @@ CASES = both(
         "http, late, but in time": web("up", "ok", "/late", PATIENT, body="at last"),
         "http, too late": web("down", "timeout while waiting", "/hanging"),
         "http, reset": case(RESET, "down", "reset", type="http"),
+        "grpc": grpc("up", "ok", 82),
+        "grpc, a service": grpc("up", "ok", 82, service="pkg.Service", host=NAME),
+        "grpc, no such service": grpc("down", "grpc-status 5", 83),
+        "grpc, not there": grpc("down", "status 404", 84),
+        "grpc, HTTP/1": grpc("down", "not HTTP/2", 80),
+        "grpc, refused": grpc("down", "connection refused", 85),
+        "grpc, mute": grpc("down", "timeout while waiting", 7001),
         "udp": udp("up", "ok", payload="ping", expect="pong ping"),
         "udp, bytes": udp("up", "ok", payload_hex="00ff00", expect_hex="2000ff00"),
         "udp, any answer": udp("up", "ok"),
@@ -132,6 +163,9 @@ AFTER = 14
 
 def files(world):
     os.mkdir(world.path("www"))
+    # HealthCheckResponse {status: SERVING}, with its length.
+    os.makedirs(world.path("www/grpc.health.v1.Health"))
+    world.write("www/grpc.health.v1.Health/Check", "\0\0\0\0\2\x08\1")
     world.write("www/index.html", "<p>all is ok</p>\n")
     world.write("www/chunked.html", "x" * 5000 + '<!--# echo var="x" --> end\n')
     world.write("www/slow.html", "x" * 1000 + "end\n")
