@@ -11,12 +11,11 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 
-from nsenv import AGENT, BUILD, Tap, fetch, inside, pids_in, run, skip_all, wait_for
+from nsenv import AGENT, BUILD, Tap, end_on_sigterm, fetch, inside, pids_in, run, skip_all, wait_for
 
 TAG = f"nlbhc{os.getpid()}"
 LB, BE = TAG + "lb", TAG + "be"
@@ -282,7 +281,7 @@ def run_test(tools, planned, world, scenario):
         world.close()
         return skip_all(reason)
     tap = Tap(planned)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    end_on_sigterm()
     try:
         scenario(tap, world)
         if tap.failed:

@@ -173,6 +173,17 @@ def run_tests(tests, make_bed, set_up, wrong=()):
     return 1 if tap.failed else 0
 
 
+def end_on_sigterm():
+    """SIGTERM ends the test as an error would: what it made is cleaned up."""
+
+    def end(*_):
+        # timeout(1) sends it twice; the second must not end the cleaning.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(1)
+
+    signal.signal(signal.SIGTERM, end)
+
+
 def run_scenario(planned, make_world, scenario):
     """
     Runs scenario(tap, world) in a mount namespace of its own (the program starts itself
@@ -184,7 +195,7 @@ def run_scenario(planned, make_world, scenario):
     if "NLB_OWN_MOUNTS" not in os.environ:
         os.environ["NLB_OWN_MOUNTS"] = "1"
         os.execvp("unshare", ["unshare", "-m", "--propagation", "slave", sys.executable, *sys.argv])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    end_on_sigterm()
     tap, world = Tap(planned), make_world()
     try:
         scenario(tap, world)
