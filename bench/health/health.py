@@ -19,7 +19,7 @@ import sys
 
 import runs
 import targets
-from healthenv import BIN, Failed, World
+from proberenv import BIN, Failed, World
 
 PARTS = ("batch", "nginx", "kinds", "paced", "engines", "steady")
 SIZES = (3000, 8000, 16000, 28000, 56000, 140000)

@@ -7,7 +7,7 @@ import random
 import statistics
 import time
 
-from healthenv import KINDS, NGINX_PORT, PORT, Drive, wait_for
+from proberenv import KINDS, NGINX_PORT, PORT, Drive, wait_for
 
 BATCH_KEYS = ("wall_s", "user_s", "sys_s", "rss_kb")
 INTERVAL_MS = 5000

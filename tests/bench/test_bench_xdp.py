@@ -5,14 +5,12 @@ The benchmark of the XDP program runs and says something about every case. The p
 itself fails when a packet does not fare as its case says; times are not judged here, but
 for those that cannot be.
 """
-import json
 import math
 import os
-import subprocess
-import tempfile
+
+from benchtap import quick
 
 BENCH = os.path.join(os.environ.get("NLB_BUILD", "build"), "bench", "bench_xdp")
-SKIP = 77
 CASES = (
     "tcp4_ack_1 tcp4_ack_10k tcp4_ack_100k tcp4_ack_1m tcp4_syn tcp4_synflood_100k udp4_1 "
     "udp4_100k tcp6_ack_1 tcp6_ack_100k tcp46_ack_1 nonvip4 nonvip6 icmp_toobig4 vips_1000 "
@@ -32,31 +30,13 @@ def verdict(entry):
     return "" if entry["p10"] > 0 else f"{entry['p10']} ns"
 
 
-def main():
-    with tempfile.TemporaryDirectory() as tmp:
-        path = os.path.join(tmp, "xdp.json")
-        done = subprocess.run(
-            [BENCH, "--quick", "--json", path],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=120,
-            check=False,
-        )
-        output = done.stdout.decode(errors="replace")
-        if done.returncode == SKIP:
-            print(f"1..0 # SKIP {output.strip()}")
-            return
-        cases = {}
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                cases = json.load(file)["cases"]
-    print(f"1..{len(CASES) + 2}")
-    print("ok 1 runs" if done.returncode == 0 else f"not ok 1 runs: {output}")
+def tests(results):
+    """Name and what is wrong, of each."""
+    cases = results.get("cases", {})
     extra = sorted(set(cases) - set(CASES))
-    print("ok 2 no case unknown here" if not extra else f"not ok 2 unknown: {extra}")
-    for number, name in enumerate(CASES, 3):
-        wrong = verdict(cases.get(name))
-        print(f"not ok {number} {name}: {wrong}" if wrong else f"ok {number} {name}")
+    yield "no case unknown here", ", ".join(extra)
+    for name in CASES:
+        yield name, verdict(cases.get(name))
 
 
-main()
+quick(BENCH, tests)

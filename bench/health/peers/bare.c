@@ -89,7 +89,7 @@ static void tcp_start(struct bare *b, uint32_t n)
 		start(b);
 }
 
-static void tcp_take(struct bare *b, uint64_t wait_ns)
+void bare_take(struct bare *b, int epfd, uint64_t wait_ns, bare_event_fn *on_event)
 {
 	struct epoll_event events[EVENTS];
 	int n;
@@ -97,15 +97,20 @@ static void tcp_take(struct bare *b, uint64_t wait_ns)
 	do {
 		struct timespec ts = bare_timespec(wait_ns);
 
-		n = epoll_pwait2(ep, events, EVENTS, &ts, NULL);
+		n = epoll_pwait2(epfd, events, EVENTS, &ts, NULL);
 		if (n < 0 && errno != EINTR)
 			bare_fail("epoll_pwait2");
 		if (n == 0 && wait_ns == BARE_WAIT_NS)
 			bare_fail("no answer");
 		for (int i = 0; i < n; i++)
-			event(b, &events[i]);
+			on_event(b, &events[i]);
 		wait_ns = 0;
 	} while (n == EVENTS);
+}
+
+static void tcp_take(struct bare *b, uint64_t wait_ns)
+{
+	bare_take(b, ep, wait_ns, event);
 }
 
 static const struct bare_kind tcp_kind = {tcp_open, tcp_start, tcp_take};

@@ -40,6 +40,12 @@ static inline struct timespec bare_timespec(uint64_t ns)
 	return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
 }
 
+struct epoll_event;
+typedef void bare_event_fn(struct bare *b, const struct epoll_event *ev);
+
+/* What a kind with an epoll set does for take(). */
+void bare_take(struct bare *b, int epfd, uint64_t wait_ns, bare_event_fn *on_event);
+
 void bare_fail(const char *what) __attribute__((noreturn));
 
 #endif

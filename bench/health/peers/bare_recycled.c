@@ -11,8 +11,6 @@
 
 #include "bare.h"
 
-#define EVENTS 512
-
 enum phase {
 	IDLE,
 	CONNECTING,
@@ -66,8 +64,10 @@ static void recycled_start(struct bare *b, uint32_t n)
 	}
 }
 
-static void event(struct bare *b, struct slot *s, uint32_t events)
+static void event(struct bare *b, const struct epoll_event *ev)
 {
+	struct slot *s = ev->data.ptr;
+	uint32_t events = ev->events;
 	static const struct sockaddr none = {.sa_family = AF_UNSPEC};
 	char answer[4096];
 	ssize_t n;
@@ -92,21 +92,7 @@ static void event(struct bare *b, struct slot *s, uint32_t events)
 
 static void recycled_take(struct bare *b, uint64_t wait_ns)
 {
-	struct epoll_event events[EVENTS];
-	int n;
-
-	do {
-		struct timespec ts = bare_timespec(wait_ns);
-
-		n = epoll_pwait2(ep, events, EVENTS, &ts, NULL);
-		if (n < 0 && errno != EINTR)
-			bare_fail("epoll_pwait2");
-		if (n == 0 && wait_ns == BARE_WAIT_NS)
-			bare_fail("no answer");
-		for (int i = 0; i < n; i++)
-			event(b, events[i].data.ptr, events[i].events);
-		wait_ns = 0;
-	} while (n == EVENTS);
+	bare_take(b, ep, wait_ns, event);
 }
 
 const struct bare_kind bare_recycled = {recycled_open, recycled_start, recycled_take};
