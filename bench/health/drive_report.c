@@ -41,6 +41,23 @@ static unsigned long status_kb(pid_t pid, const char *key)
 	return kb;
 }
 
+/* For how long its first thread, the only one on one CPU, was ready and had no CPU. */
+static unsigned long long cpu_wait_ns(pid_t pid)
+{
+	unsigned long long ran, waited = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%llu %llu", &ran, &waited) != 2)
+		waited = 0;
+	fclose(file);
+	return waited;
+}
+
 void drive_report_stats(struct drive *d, const struct msg_hc_stats *stats)
 {
 	bool had_all = d->stats.conditions == d->opt.n;
@@ -57,9 +74,10 @@ void drive_report_mark(struct drive *d, const char *event)
 {
 	uint64_t now = util_now_ns();
 
-	printf("{\"event\": \"%s\", \"now_ns\": %llu, \"wall_s\": %.6f, \"cpu_ns\": %llu, ", event,
-	       (unsigned long long)now, (double)(now - d->begun_ns) / 1e9,
-	       (unsigned long long)cpu_ns(d->pid));
+	printf("{\"event\": \"%s\", \"now_ns\": %llu, \"wall_s\": %.6f, \"cpu_ns\": %llu, "
+	       "\"cpu_wait_ns\": %llu, ",
+	       event, (unsigned long long)now, (double)(now - d->begun_ns) / 1e9,
+	       (unsigned long long)cpu_ns(d->pid), cpu_wait_ns(d->pid));
 	printf("\"rss_kb\": %lu, \"up\": %u, \"down\": %u, \"unknown\": %u, "
 	       "\"false_failures\": %llu, ",
 	       status_kb(d->pid, "VmHWM:"), d->states[MSG_HC_UP], d->states[MSG_HC_DOWN],

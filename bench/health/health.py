@@ -146,7 +146,8 @@ def measure_steady(world, options, results):
     for name in ("steady", "steady_dead"):
         e = got[name]
         print(
-            f"{name}: {e['probes_per_s']:,} probes/s, {e['cpu_share']:.0%} of a CPU, late"
+            f"{name}: {e['probes_per_s']:,} probes/s, {e['cpu_share']:.0%} of a CPU"
+            f" (and waited for it {e['cpu_wait_share']:.0%}), late"
             f" p50 {e['late_p50_ms']:.2f}, p99 {e['late_p99_ms']:.2f}, max {e['late_max_ms']:.2f} ms,"
             f" {e['false_failures']} false failures, {e['rss_kb'] / 1024:.1f} MB, {e['fds']:,} fds"
         )

@@ -131,6 +131,8 @@ def span(drive, seconds):
     wall_ns = after["now_ns"] - before["now_ns"]
     return {
         "cpu_share": round((after["cpu_ns"] - before["cpu_ns"]) / wall_ns, 4),
+        # Had a CPU been free all the time, 0: other programs made it late.
+        "cpu_wait_share": round((after["cpu_wait_ns"] - before["cpu_wait_ns"]) / wall_ns, 4),
         "late_p50_ms": after["late_p50_us"] / 1000,
         "late_p99_ms": after["late_p99_us"] / 1000,
         "late_max_ms": after["late_max_us"] / 1000,

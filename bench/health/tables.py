@@ -1,23 +1,23 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Prints the tables of docs/benchmarks.md, "Health", from a file of results.
+Prints the tables of docs/benchmarks.md, "Health", from the results of a run.
 
   tables.py build/bench/health.json
 """
 import json
 import sys
 
-NAMES = {
-    "nlb": "**nlb**",
+PROBERS = {
+    "nlb": "nlb",
     "bare": "bare loop",
     "rust": "Rust, hyper's client",
-    "rust_conn": "Rust, below the client",
+    "rust_conn": "Rust, below it",
     "go": "Go",
     "python": "Python",
 }
 ENGINES = {
-    "http": "epoll, a socket a probe",
+    "http": "epoll, a socket for each probe",
     "recycled": "epoll, sockets used again",
     "uring": "io_uring, sockets used again",
 }
@@ -25,80 +25,78 @@ ENGINES = {
 
 def table(head, rows):
     print("| " + " | ".join(head) + " |")
-    print("| --- | " + " | ".join(["---:"] * (len(head) - 1)) + " |")
+    print("| --- |" + " ---: |" * (len(head) - 1))
     for row in rows:
         print("| " + " | ".join(row) + " |")
     print()
 
 
-def batch(sizes):
-    for n, entry in sizes.items():
-        for name, got in entry.items():
+def batch_rows(sizes):
+    for n, each in sizes.items():
+        for name in filter(each.get, PROBERS):
+            e = each[name]
             yield (
-                f"{int(n):,} {NAMES[name]}",
-                f"{got['wall_s']:.2f}",
-                str(got["timeouts"]),
-                f"{got['user_s']:.2f}, {got['sys_s']:.2f}",
-                f"{got['cpu_s'] * 1e6 / int(n):.1f}",
-                f"{got['rss_kb'] / 1024:.1f}",
+                f"{int(n):,} {PROBERS[name]}",
+                f"{e['wall_s']:.2f}",
+                f"{e['timeouts'] + e['failed']:,}",
+                f"{e['user_s']:.2f}",
+                f"{e['sys_s']:.2f}",
+                f"{e['cpu_s'] / int(n) * 1e6:.0f}",
+                f"{e['rss_kb'] / 1024:.1f}",
             )
 
 
-def kinds(results):
-    for kind, entry in results.items():
-        paced = [entry[key] for key in ("nlb_paced", "bare_paced", "bare_ticks") if key in entry]
-        times = f"{entry['nlb'] / entry['bare']:.2f}"
-        yield (
-            kind,
-            f"{entry['nlb']:.1f}",
-            f"{entry['bare']:.1f}",
-            times,
-            *map("{:.1f}".format, paced),
-        )
+def kind_rows(kinds):
+    for kind, e in kinds.items():
+        keys = ("nlb", "bare", "nlb_setup", "nlb_paced", "bare_paced", "bare_ticks")
+        cells = [f"{e[key]:.1f}" for key in keys]
+        yield (kind, *cells[:2], f"{e['nlb'] / e['bare']:.2f}x", *cells[2:])
 
 
-def engines(results):
-    for name, entry in results.items():
-        yield (ENGINES[name], *map("{:.1f}".format, entry.values()))
+def engine_rows(engines):
+    for name, entry in engines.items():
+        yield (ENGINES[name], *(f"{us:.1f}" for us in entry.values()))
 
 
-def steady(results):
-    for key, words in (("steady", "all up"), ("steady_dead", "10% dead")):
-        got = results[key]
+def steady_rows(results):
+    for name, words in (("steady", "all up"), ("steady_dead", "a tenth dead")):
+        e = results[name]
         yield (
             words,
-            f"{got['probes_per_s']:,.0f}",
-            f"{got['cpu_share']:.0%}",
-            *[f"{got[f'late_{q}_ms']:.1f}" for q in ("p50", "p99", "max")],
-            str(got["false_failures"]),
-            f"{got['rss_kb'] / 1024:.1f}",
+            f"{e['probes_per_s']:,}",
+            f"{e['cpu_share']:.0%}",
+            *(f"{e[f'late_{q}_ms']:.1f}" for q in ("p50", "p99", "max")),
+            str(e["false_failures"]),
+            f"{e['fds']:,}",
+            f"{e['rss_kb'] / 1024:.1f}",
         )
 
 
-def deaths(got):
-    for words, entry in (("measured", got), ("nothing ever late", got["ideal"])):
-        yield (words, *[f"{entry[key] / 1e3:.1f}" for key in ("p50", "p99", "max")])
+def death_rows(entry):
+    for words, e in (("measured", entry), ("if nothing were ever late", entry["ideal"])):
+        yield (words, *(f"{e[q] / 1000:.2f}" for q in ("p50", "p99", "max")))
 
 
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         results = json.load(file)
-    for part in ("batch", "nginx"):
-        if part in results:
-            head = [part, "seconds", "timeouts", "CPU s: user, sys", "us a probe", "peak MB"]
-            table(head, batch(results[part]))
+    head = ["probes", "seconds", "timeouts", "user s", "sys s", "CPU us a probe", "MB"]
+    for part in filter(results.get, ("batch", "nginx")):
+        table([part] + head[1:], batch_rows(results[part]))
     if "us_per_probe" in results:
-        head = ["kind", "nlb", "bare", "nlb : bare", "nlb paced", "bare paced", "bare, by ticks"]
-        table(head, kinds(results["us_per_probe"]))
+        head = ["CPU us a probe", "nlb", "bare", "", "setting", "paced: nlb", "bare", "in ticks"]
+        table(head, kind_rows(results["us_per_probe"]))
     if "engines" in results:
-        head = ["engine", "at once", *[f"paced, {k}" for k in list(results["engines"]["http"])[1:]]]
-        table(head, engines(results["engines"]))
+        ticks = [key.replace("tick_", "every ") + " ms" for key in results["engines"]["http"]]
+        table(["bare HTTP, CPU us a probe", "at once"] + ticks[1:], engine_rows(results["engines"]))
     if "steady" in results:
-        head = ["140,000", "probes/s", "CPU", "late p50 ms", "p99", "max", "false", "peak MB"]
-        table(head, steady(results))
-        head = ["death to verdict, s", "p50", "p99", "max"]
-        table(head, deaths(results["death_to_verdict_ms"]))
-    print("load average at the end: " + " ".join(f"{x:.1f}" for x in results["load"]))
+        late = ["late ms: p50", "p99", "max"]
+        head = ["", "probes a second", "CPU", *late, "false failures", "descriptors", "MB"]
+        table(head, steady_rows(results))
+        table(
+            ["death to verdict, s", "p50", "p99", "max"], death_rows(results["death_to_verdict_ms"])
+        )
+    print("load average at the end: " + ", ".join(f"{x:.1f}" for x in results["load"]))
 
 
 if __name__ == "__main__":
