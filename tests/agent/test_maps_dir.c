@@ -220,8 +220,11 @@ static void *read_all(void *arg)
 static int wait_for_reader(void *user)
 {
 	const struct reader *r = user;
-	uint64_t since = __atomic_load_n(&r->looks, __ATOMIC_SEQ_CST);
+	uint64_t since;
 
+	/* What was written before must be seen before the count is: a grace period is a barrier. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	since = __atomic_load_n(&r->looks, __ATOMIC_SEQ_CST);
 	settled++;
 	while (__atomic_load_n(&r->looks, __ATOMIC_SEQ_CST) < since + 2)
 		;
