@@ -72,6 +72,19 @@ static void falls(struct core_fx *fx, unsigned int i)
 	core_fx_result(fx, be(i), MSG_HC_DOWN, MSG_HC_TIMEOUT);
 }
 
+/* The first n of them. */
+static void all_fail(struct core_fx *fx, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		fails(fx, i);
+}
+
+static void all_fall(struct core_fx *fx, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		falls(fx, i);
+}
+
 static unsigned int n_up(struct core_fx *fx)
 {
 	unsigned int n = 0;
@@ -91,12 +104,10 @@ static void test_all_at_once(void **state _unused_)
 {
 	struct core_fx *fx = started();
 
-	for (unsigned int i = 0; i < N; i++)
-		fails(fx, i);
+	all_fail(fx, N);
 	core_fx_settle(fx);
 	assert_true(is_on(fx));
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_pass(fx, 3600 * 1000);
 	assert_int_equal(n_up(fx), N);
 	assert_int_equal(fx->core->mass.n_held, N);
@@ -112,11 +123,9 @@ static void test_boundary(void **state _unused_)
 	for (unsigned int n = N / 2; n <= N / 2 + 1; n++) {
 		struct core_fx *fx = started();
 
-		for (unsigned int i = 0; i < n; i++)
-			fails(fx, i);
+		all_fail(fx, n);
 		core_fx_settle(fx);
-		for (unsigned int i = 0; i < n; i++)
-			falls(fx, i);
+		all_fall(fx, n);
 		core_fx_settle(fx);
 		assert_int_equal(is_on(fx), n > N / 2);
 		assert_int_equal(n_up(fx), n > N / 2 ? N : N - n);
@@ -132,8 +141,7 @@ static void test_minimum(void **state _unused_)
 
 		model(fx, n, HEALTH);
 		all_up(fx, n);
-		for (unsigned int i = 0; i < n; i++)
-			falls(fx, i);
+		all_fall(fx, n);
 		core_fx_settle(fx);
 		assert_int_equal(is_on(fx), n == 10);
 		assert_int_equal(n_up(fx), n == 10 ? 10 : 0);
@@ -146,8 +154,7 @@ static void test_off(void **state _unused_)
 	struct core_fx *fx = started();
 
 	fx->cfg.mass_percent = 100;
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	assert_false(is_on(fx));
 	assert_int_equal(n_up(fx), 0);
@@ -229,11 +236,9 @@ static void test_slow_checks(void **state _unused_)
 	core_fx_settle(fx);
 	all_up(fx, N);
 	/* The eight fast ones are down before the slow ones are asked again. */
-	for (unsigned int i = 0; i < 8; i++)
-		fails(fx, i);
+	all_fail(fx, 8);
 	core_fx_pass(fx, 2000);
-	for (unsigned int i = 0; i < 8; i++)
-		falls(fx, i);
+	all_fall(fx, 8);
 	core_fx_pass(fx, 30000);
 	assert_int_equal(n_up(fx), N - 8);
 	for (unsigned int i = 8; i < 10; i++)
@@ -252,8 +257,7 @@ static void test_recovery(void **state _unused_)
 {
 	struct core_fx *fx = started();
 
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	core_fx_pass(fx, 60000);
 	core_fx_forget(fx);
@@ -279,8 +283,7 @@ static void test_recovery_of_most(void **state _unused_)
 {
 	struct core_fx *fx = started();
 
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	/* A quarter is half of the share, and not below it. */
 	for (unsigned int i = N / 4; i < N; i++)
@@ -309,8 +312,7 @@ static void test_death_while_calm(void **state _unused_)
 {
 	struct core_fx *fx = started();
 
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	for (unsigned int i = 1; i < N; i++)
 		core_fx_verdict(fx, be(i), MSG_HC_UP);
@@ -328,8 +330,7 @@ static void test_release(void **state _unused_)
 	struct core_fx *fx = started();
 
 	assert_int_equal(core_mass_release(fx->core, fx->now), -ENOENT);
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	assert_int_equal(n_up(fx), N);
 	core_fx_result(fx, be(7), MSG_HC_DOWN, MSG_HC_OK);
@@ -353,8 +354,7 @@ static void test_limit(void **state _unused_)
 	struct core_fx *fx = started();
 
 	fx->cfg.mass_max_s = 60;
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	core_fx_pass(fx, 59999);
 	assert_int_equal(n_up(fx), N);
@@ -371,8 +371,7 @@ static void test_withdraw(void **state _unused_)
 	struct core_fx *fx = started();
 
 	fx->cfg.mass_policy = CONFIG_MASS_WITHDRAW;
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	assert_true(core_fx_said(fx, "dataplane down"));
 	assert_true(core_fx_said(fx, "report"));
@@ -394,8 +393,7 @@ static void test_ignore(void **state _unused_)
 	struct core_fx *fx = started();
 
 	fx->cfg.mass_policy = CONFIG_MASS_IGNORE;
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	assert_true(is_on(fx));
 	assert_int_equal(n_up(fx), 0);
@@ -457,8 +455,7 @@ static void test_address_with_two_services(void **state _unused_)
 	assert_false(is_on(fx));
 	assert_int_equal(n_up(fx), N);
 	/* Both: it is. */
-	for (unsigned int i = 0; i < N; i++)
-		fails(fx, i);
+	all_fail(fx, N);
 	core_fx_settle(fx);
 	assert_true(is_on(fx));
 	core_fx_free(fx);
@@ -492,8 +489,7 @@ static void test_model_in_between(void **state _unused_)
 {
 	struct core_fx *fx = started();
 
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	core_fx_forget(fx);
 	fx->cfg.max_remove_percent = 100;
@@ -503,8 +499,7 @@ static void test_model_in_between(void **state _unused_)
 	for (size_t i = 0; i < fx->n_conds; i++)
 		if (fx->conds[i].interval_ms == 2000)
 			assert_int_equal(fx->conds[i].initial, MSG_HC_UP);
-	for (unsigned int i = 0; i < N - 1; i++)
-		falls(fx, i);
+	all_fall(fx, N - 1);
 	core_fx_pass(fx, 60000);
 	assert_int_equal(n_up(fx), N - 1);
 	assert_int_equal(core_fx_count(fx, "maps svc_set"), 0);
@@ -518,8 +513,7 @@ static void test_operator_is_not_held(void **state _unused_)
 	struct core_result down = {.key = {.port = 80, .protocol = 6}, .down = true};
 	struct core_key key = {.port = 80, .protocol = 6};
 
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	assert_int_equal(addr_parse("192.0.2.1", &key.vip), 0);
 	assert_int_equal(addr_parse("10.0.0.1", &key.backend), 0);
@@ -538,8 +532,7 @@ static void test_restart(void **state _unused_)
 	struct core_fx *fx = started();
 	uint64_t digests[N];
 
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_settle(fx);
 	for (unsigned int i = 0; i < N; i++) {
 		char vip[ADDR_STRLEN];
@@ -565,12 +558,10 @@ static void test_restart(void **state _unused_)
 	model(fx, N, HEALTH);
 	core_verdicts_forget(fx->core);
 	assert_int_equal(n_up(fx), N);
-	for (unsigned int i = 0; i < N; i++)
-		fails(fx, i);
+	all_fail(fx, N);
 	core_fx_settle(fx);
 	assert_true(is_on(fx));
-	for (unsigned int i = 0; i < N; i++)
-		falls(fx, i);
+	all_fall(fx, N);
 	core_fx_pass(fx, 60000);
 	assert_int_equal(n_up(fx), N);
 	core_fx_free(fx);

@@ -78,6 +78,13 @@ def expected(router, name):
         return json.load(want)
 
 
+def expect_lines(router, shown, name):
+    "Each line of a file is one of those shown."
+    with open(os.path.join(CWD, router.name, name + ".txt"), encoding="utf-8") as want:
+        for line in want.read().splitlines():
+            assert line in shown.splitlines(), shown
+
+
 def expect_json(router, command, want, text=None, count=60):
     "Wait until the command's JSON holds `want`, a dictionary or the name of a file."
     if isinstance(want, str):
@@ -205,39 +212,13 @@ def test_show(world):
 
 def test_show_route(world):
     "A question to the agent, its answer, and none."
-    answer = {
-        "verdict": "sent",
-        "reason": "tx_redirect",
-        "vip": "192.0.2.10",
-        "service": {"protocol": "tcp", "port": 80},
-        "backend": "10.9.0.2",
-        "slot": 17,
-        "mode": "stable",
-        "outer": {"source": "10.9.0.254", "destination": "10.9.0.2", "ttl": 64},
-        "egress": {"interface": "eth1", "mac": "02:00:00:00:00:02", "vlans": [5, 6]},
-        "why": ["the flow's slot\u001b[31m says so"],
-    }
+    answer = expected(world.r1, "answer_route")
     world.agent.raw("!answer " + json.dumps(answer))
     shown = world.r1.vtysh_cmd(ROUTE)
-    for line in (
-        "Verdict: sent (tx_redirect)",
-        "  Service tcp/80",
-        "  Backend 10.9.0.2, slot 17 (stable)",
-        "  Outer header 10.9.0.254 -> 10.9.0.2, TTL 64",
-        "  Out by eth1 to 02:00:00:00:00:02, VLAN 5, VLAN 6",
-        "  Because the flow's slot?[31m says so",
-    ):
-        assert line in shown.splitlines(), shown
+    expect_lines(world.r1, shown, "show_nlb_route")
     asked = [line["ask"] for line in world.agent.heard() if "ask" in line][-1]
     del asked["id"]
-    assert asked == {
-        "src": "198.51.100.7",
-        "sport": 40000,
-        "vip": "192.0.2.10",
-        "dport": 80,
-        "protocol": "tcp",
-        "established": False,
-    }
+    assert asked == expected(world.r1, "ask_route")
     command = "show nlb route 2001:db8::7 1 2001:db8:ff::10 53 udp json"
     shown = world.r1.vtysh_cmd(command, isjson=True)
     assert shown == {**answer, "src": "2001:db8::7"}, shown
@@ -252,32 +233,11 @@ def test_show_route(world):
 
 def test_vip_detail(world):
     "The checks of a VIP's backends, as the agent has them now."
-    failure = {"kind": "status", "reason": "status 503\u001b[31m", "age_s": 312}
-    checks = [
-        {"type": "http", "port": 80, "state": "up", "since_s": 7, "result": "ok"},
-        {"type": "icmp", "state": "up", "held": True, "since_s": 9, "result": "timeout"},
-    ]
-    checks[0].update(latency_us=840, failure=failure)
-    backends = [
-        {"address": "10.9.0.2", "weight": 1, "state": "up", "checks": checks},
-        {"address": "10.9.0.3", "weight": 5, "state": "down", "reason": "tcp/80: connection reset"},
-    ]
-    ports = [{"protocol": "tcp", "port": 80, "enabled": 1, "total": 3, "backends": backends}]
-    answer = {"address": "192.0.2.10", "ports": ports, "left_out": 1}
+    answer = expected(world.r1, "answer_health")
     world.agent.raw("!answer " + json.dumps(answer))
     command = "show nlb vip 192.0.2.10 detail"
     shown = world.r1.vtysh_cmd(command)
-    for line in (
-        "VIP 192.0.2.10",
-        "  Port tcp/80: 1 of 3 backends enabled",
-        "    10.9.0.2 weight 1 up",
-        "      http/80 up for 7 s, latency 840 us: ok",
-        "        Last failure 312 s ago: status 503?[31m",
-        "      icmp up (held) for 9 s: timeout",
-        "    10.9.0.3 weight 5 down: tcp/80: connection reset",
-        "  1 backends are not shown",
-    ):
-        assert line in shown.splitlines(), shown
+    expect_lines(world.r1, shown, "show_nlb_vip_detail")
     asked = [line["ask"] for line in world.agent.heard() if "ask" in line][-1]
     assert asked["health"] == "192.0.2.10" and "src" not in asked, asked
     shown = world.r1.vtysh_cmd(command + " json", isjson=True)
@@ -285,12 +245,8 @@ def test_vip_detail(world):
     assert shown["192.0.2.10"]["state"] == "installed", shown
     # Without an answer there is what nlbd has itself.
     world.agent.raw("!answer")
-    expect(
-        lambda: "% The checks are not shown: No answer from the agent"
-        in world.r1.vtysh_cmd(command),
-        True,
-        "no answer",
-    )
+    missing = "% The checks are not shown: No answer from the agent"
+    expect(lambda: missing in world.r1.vtysh_cmd(command), True, "no answer")
     assert "    10.9.0.2 weight" in world.r1.vtysh_cmd(command)
     assert "healthError" in world.r1.vtysh_cmd(command + " json", isjson=True)
     assert "no VIP 192.0.2.99" in world.r1.vtysh_cmd("show nlb vip 192.0.2.99 detail")
