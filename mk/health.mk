@@ -9,7 +9,7 @@ BARE_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/health/peers/bare*.c
 .PHONY: bench-health
 
 ##@ Measuring
-bench-health: setup agent $(HEALTH_BIN) $(HEALTH)/prober-rust $(HEALTH)/prober-go ## 140,000 health checks beside Rust, Go, Python and a bare epoll loop (12 min)
+bench-health: setup agent $(HEALTH_BIN) $(HEALTH)/prober-rust $(HEALTH)/prober-go ## 140,000 health checks beside Rust, Go, Python and a bare epoll loop (11 min)
 	$(Q)NLB_BUILD=$(BUILD) $(PYTHON) bench/health/health.py --json $(BUILD)/bench/health.json
 
 # Compiled by the rules of bench.mk.
