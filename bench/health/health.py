@@ -28,7 +28,7 @@ MAX_OF = {"go": 28000, "python": 8000}  # above these they would take minutes
 KIND_N = 28000
 CHOICE_N = 16000
 STEADY_N = 140000
-SETTLE_S = 21  # the child tells the lateness of its last 10 to 20 s
+SETTLE_S = 30  # second probes come within 7.5 s; lateness is that of the last 10 to 20 s
 SKIP = 77
 
 
