@@ -87,8 +87,9 @@ def main():
         head = ["CPU us a probe", "nlb", "bare", "", "setting", "paced: nlb", "bare", "in ticks"]
         table(head, kind_rows(results["us_per_probe"]))
     if "engines" in results:
-        ticks = [key.replace("tick_", "every ") + " ms" for key in results["engines"]["http"]]
-        table(["bare HTTP, CPU us a probe", "at once"] + ticks[1:], engine_rows(results["engines"]))
+        keys = list(results["engines"]["http"])[2:]
+        ticks = ["each when due"] + [f"every {key[5:]} ms" for key in keys]
+        table(["bare HTTP, CPU us a probe", "at once"] + ticks, engine_rows(results["engines"]))
     if "steady" in results:
         late = ["late ms: p50", "p99", "max"]
         head = ["", "probes a second", "CPU", *late, "false failures", "descriptors", "MB"]
