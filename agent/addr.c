@@ -67,15 +67,30 @@ int addr_cmp(const struct addr *a, const struct addr *b)
 	return memcmp(a->b, b->b, sizeof(a->b));
 }
 
+static char *octet_str(char *at, uint8_t octet)
+{
+	if (octet >= 100)
+		*at++ = (char)('0' + octet / 100);
+	if (octet >= 10)
+		*at++ = (char)('0' + octet / 10 % 10);
+	*at++ = (char)('0' + octet % 10);
+	return at;
+}
+
+/* inet_ntop() does this by sprintf(), which health probes feel. */
+static void v4_str(const uint8_t octets[4], char *at)
+{
+	for (int i = 0; i < 4; i++) {
+		at = octet_str(at, octets[i]);
+		*at++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *addr_str(const struct addr *a, char buf[static ADDR_STRLEN])
 {
-	const char *text;
-
 	if (addr_is_v4(a))
-		text = inet_ntop(AF_INET, a->b + sizeof(v4_prefix), buf, ADDR_STRLEN);
-	else
-		text = inet_ntop(AF_INET6, a->b, buf, ADDR_STRLEN);
-	if (!text)
+		v4_str(a->b + sizeof(v4_prefix), buf);
+	else if (!inet_ntop(AF_INET6, a->b, buf, ADDR_STRLEN))
 		buf[0] = '\0';
 	return buf;
 }

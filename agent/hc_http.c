@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <openssl/ssl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -44,30 +43,56 @@ static struct hc_http_probe *http_probe(const struct hc_probe *p)
 	return container_of(p, struct hc_http_probe, p);
 }
 
+static char *put(char *at, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(at, text, len);
+	return at + len;
+}
+
+static char *put_port(char *at, uint16_t port)
+{
+	char digits[sizeof(":65535")], *text = digits + sizeof(digits) - 1;
+
+	*text = '\0';
+	do
+		*--text = (char)('0' + port % 10);
+	while (port /= 10);
+	*--text = ':';
+	return put(at, text);
+}
+
+/* Where nothing else is wanted: the address, and the port unless it is the usual one. */
+static char *put_host(char *at, const struct hc_check *c, const struct addr *to)
+{
+	uint16_t usual = c->type == MSG_HC_HTTPS ? 443 : 80;
+	char text[ADDR_STRLEN];
+
+	if (c->host[0])
+		return put(at, c->host);
+	addr_str(to, text);
+	if (addr_is_v4(to))
+		at = put(at, text);
+	else
+		at = put(put(put(at, "["), text), "]");
+	return c->port == usual ? at : put_port(at, c->port);
+}
+
+/* Each part has its limit (hc_check.c), so that the whole has one. */
 size_t hc_http_request(const struct hc_check *c, const struct addr *to,
 		       char buf[static HC_HTTP_REQUEST_MAX])
 {
-	char target[ADDR_STRLEN], host[HC_NAME_MAX + 1];
-	bool v6 = !addr_is_v4(to);
-	uint16_t usual = c->type == MSG_HC_HTTPS ? 443 : 80;
-	int n;
+	char *at = buf;
 
-	addr_str(to, target);
-	if (c->host[0])
-		snprintf(host, sizeof(host), "%s", c->host);
-	else if (c->port == usual)
-		snprintf(host, sizeof(host), v6 ? "[%s]" : "%s", target);
-	else
-		snprintf(host, sizeof(host), v6 ? "[%s]:%u" : "%s:%u", target, c->port);
-	n = snprintf(buf, HC_HTTP_REQUEST_MAX,
-		     "%s %s HTTP/1.1\r\n"
-		     "Host: %s\r\n"
-		     "User-Agent: nlb-agent\r\n"
-		     "Accept: */*\r\n"
-		     "Connection: close\r\n"
-		     "\r\n",
-		     c->method, c->path, host);
-	return (size_t)n;
+	at = put(put(put(put(at, c->method), " "), c->path), " HTTP/1.1\r\nHost: ");
+	at = put(put_host(at, c, to), "\r\n"
+				      "User-Agent: nlb-agent\r\n"
+				      "Accept: */*\r\n"
+				      "Connection: close\r\n"
+				      "\r\n");
+	*at = '\0';
+	return (size_t)(at - buf);
 }
 
 /* What a step came to. */

@@ -3,6 +3,7 @@
  * Addresses: text, classes, order, and sockaddr.
  */
 #include <netinet/in.h>
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -182,12 +183,30 @@ static void test_same_prefix(void **state _unused_)
 	assert_true(addr_same_prefix(&a, &c, 0));
 }
 
+/* The same as the C library's, for each octet in each place. */
+static void test_str_of_v4(void **state _unused_)
+{
+	for (unsigned int i = 0; i < 256 * 4; i++) {
+		uint32_t ip = htonl((i & 0xff) << (i >> 8) * 8 | 0x01000001u << (i >> 8) % 3);
+		struct sockaddr_storage ss = {0};
+		struct sockaddr_in *sin = (struct sockaddr_in *)&ss;
+		char buf[ADDR_STRLEN], want[INET_ADDRSTRLEN];
+		struct addr a;
+
+		sin->sin_family = AF_INET;
+		sin->sin_addr.s_addr = ip;
+		assert_int_equal(addr_from_sockaddr(&ss, &a), 0);
+		assert_string_equal(addr_str(&a, buf), inet_ntop(AF_INET, &ip, want, sizeof(want)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),	 cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_order),	 cmocka_unit_test(test_sockaddr),
-		cmocka_unit_test(test_prefixes), cmocka_unit_test(test_same_prefix),
+		cmocka_unit_test(test_str_of_v4),   cmocka_unit_test(test_text),
+		cmocka_unit_test(test_classes),	    cmocka_unit_test(test_order),
+		cmocka_unit_test(test_sockaddr),    cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_same_prefix),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

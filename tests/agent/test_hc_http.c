@@ -71,6 +71,8 @@ static void test_host_by_default(void **state _unused_)
 	} table[] = {
 		{MSG_HC_HTTP, "192.0.2.1", 80, "\r\nHost: 192.0.2.1\r\n"},
 		{MSG_HC_HTTP, "192.0.2.1", 8080, "\r\nHost: 192.0.2.1:8080\r\n"},
+		{MSG_HC_HTTP, "255.100.10.9", 65535, "\r\nHost: 255.100.10.9:65535\r\n"},
+		{MSG_HC_HTTP, "192.0.2.1", 1, "\r\nHost: 192.0.2.1:1\r\n"},
 		{MSG_HC_HTTP, "192.0.2.1", 443, "\r\nHost: 192.0.2.1:443\r\n"},
 		{MSG_HC_HTTPS, "192.0.2.1", 443, "\r\nHost: 192.0.2.1\r\n"},
 		{MSG_HC_HTTP, "2001:db8::1", 80, "\r\nHost: [2001:db8::1]\r\n"},
