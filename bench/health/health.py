@@ -26,20 +26,26 @@ SIZES = (3000, 8000, 16000, 28000, 56000, 140000)
 NGINX_SIZES = (8000, 28000)
 MAX_OF = {"go": 28000, "python": 8000}  # above these they would take minutes
 KIND_N = 28000
-CHOICE_N = 16000
 STEADY_N = 140000
 SETTLE_S = 30  # second probes come within 7.5 s; lateness is that of the last 10 to 20 s
 SKIP = 77
+# hyper's client on tokio's runtime of one thread, on the other one, and hyper without its client
+# there.
+RUST = {
+    "rust-client-single": "rust",
+    "rust-client-multi": "rust_multi",
+    "rust-conn-multi": "rust_conn",
+}
 
 
 def rounds_of(options, n):
     return options.rounds or (1 if options.quick else 5 if n <= 16000 else 3)
 
 
-def names_of(options, n, rust):
+def names_of(options, n):
     if options.quick:
         return ["nlb", "bare"]
-    return [p for p in ("nlb", "bare", *rust, "go", "python") if n <= MAX_OF.get(p, n)]
+    return [p for p in ("nlb", "bare", *RUST, "go", "python") if n <= MAX_OF.get(p, n)]
 
 
 def show_header():
@@ -59,44 +65,23 @@ def show_batch(label, n, got):
         )
 
 
-def better_runtimes(world, options, results):
-    """
-    Of each way to use hyper, with the better one of tokio's runtimes: the one without timeouts,
-    then the cheaper one.
-    """
-    if options.quick or not {"batch", "nginx"} & set(options.only):
-        return []
-    results["rust_runtimes"] = {}
-    better = []
-    for way in ("rust-client", "rust-conn"):
-        both = runs.batch(world, CHOICE_N, [f"{way}-single", f"{way}-multi"], 1)
-        show_batch("which runtime", CHOICE_N, both)
-        results["rust_runtimes"].update(both)
-        better.append(
-            min(both, key=lambda name, b=both: (b[name]["timeouts"] > 0, b[name]["cpu_s"]))
-        )
-    return better
-
-
 def renamed(got):
-    """As the JSON has them: rust is hyper's client, rust_conn what goes below it."""
-    names = {"rust-client": "rust", "rust-conn": "rust_conn"}
-    return {names.get(name.rpartition("-")[0], name): entry for name, entry in got.items()}
+    """As the JSON has them."""
+    return {RUST.get(name, name): entry for name, entry in got.items()}
 
 
 def measure_batches(world, options, results):
     if not {"batch", "nginx"} & set(options.only):
         return
     show_header()
-    rust = better_runtimes(world, options, results)
     if "batch" in options.only:
         for n in options.n or ((2000,) if options.quick else SIZES):
-            got = runs.batch(world, n, names_of(options, n, rust), rounds_of(options, n))
+            got = runs.batch(world, n, names_of(options, n), rounds_of(options, n))
             results["batch"][str(n)] = renamed(got)
             show_batch(f"{n:,}", n, got)
     if "nginx" in options.only:
         sizes = (1000,) if options.quick else NGINX_SIZES
-        names = ["nlb", "bare"] + rust
+        names = ["nlb", "bare"] if options.quick else ["nlb", "bare", *RUST]
         got = runs.nginx(world, sizes, names, 1 if options.quick else 3)
         results["nginx"] = {n: renamed(each) for n, each in got.items()}
         for n, each in got.items():
@@ -219,6 +204,8 @@ def main():
             out.write("\n")
     for line in lines:
         print("{what}: {figure:.4g}, limit {limit:.4g}: {verdict}".format(**line))
+    for line in targets.beside(results):
+        print(line)
     return 0 if all(line["verdict"] == "reached" for line in lines) else 1
 
 

@@ -12,6 +12,7 @@ PROBERS = {
     "nlb": "nlb",
     "bare": "bare loop",
     "rust": "Rust, hyper's client",
+    "rust_multi": "Rust, multi-thread",
     "rust_conn": "Rust, below it",
     "go": "Go",
     "python": "Python",

@@ -45,6 +45,18 @@ def costs(results):
         yield target("28,000: time, of Rust's", times, RUST_WALL)
 
 
+def beside(results):
+    """The same ratios to the Rust that does better: no targets, but to be known."""
+    for n, each in results["batch"].items():
+        if "rust_multi" not in each:
+            continue
+        nlb, rust = each["nlb"], each["rust_multi"]
+        ratios = (nlb[key] / rust[key] for key in ("cpu_s", "wall_s", "rss_kb"))
+        yield f"{int(n):,}, of Rust's on the multi-thread runtime: CPU {{:.2f}}, time {{:.2f}}, memory {{:.3f}}".format(
+            *ratios
+        )
+
+
 def steadiness(results):
     for name, text in (("steady", "steady"), ("steady_dead", "steady, a tenth dead")):
         entry = results.get(name)
