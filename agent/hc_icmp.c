@@ -298,7 +298,7 @@ static void icmp_start(struct hc_probe *p)
 	}
 	e.token = slot_token(ic, ip->slot);
 	e.seq = token_seq(e.token);
-	if (!hc_icmp_has_options(p)) {
+	if (!hc_sock_has_options(p)) {
 		batch_add(s, ip, &e);
 		return;
 	}

@@ -94,13 +94,6 @@ static bool is_ours(const struct addr *source)
 	return fd < 0 || bind(fd, (struct sockaddr *)&ss, len) == 0 || errno != EADDRNOTAVAIL;
 }
 
-bool hc_icmp_has_options(const struct hc_probe *p)
-{
-	const struct hc_check *c = p->check;
-
-	return p->mark || c->dscp || c->device[0] || !addr_is_unspecified(&c->source);
-}
-
 /* index: of the device to send by; 0: the route's. */
 static int send_by(int fd, int index, const struct hc_probe *p, const void *data, size_t len)
 {

@@ -13,9 +13,6 @@
 
 #define HC_ICMP_CONTROL_LEN 128u
 
-/* Does the check ask for any of them? */
-bool hc_icmp_has_options(const struct hc_probe *p);
-
 /*
  * Sends a request of len bytes by fd, an ICMP socket of the target's family. Returns 0
  * or -errno: -ENODEV when there is no such device, -EADDRNOTAVAIL when the source is none

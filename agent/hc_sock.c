@@ -116,8 +116,7 @@ static int sock_get(struct hc_socks *ss, bool v6, bool own, bool udp, struct hc_
 
 /* ---- options ---- */
 
-/* A check that asks for one of these has a socket of its own. */
-static bool wants_options(const struct hc_probe *p)
+bool hc_sock_has_options(const struct hc_probe *p)
 {
 	return p->mark || p->check->dscp || p->check->device[0] ||
 	       !addr_is_unspecified(&p->check->source);
@@ -201,7 +200,7 @@ static int sock_connect(const struct hc_sock *s, const struct hc_probe *p)
 int hc_sock_open(struct hc_socks *ss, struct hc_probe *p,
 		 void (*ready)(struct hc_probe *p, uint32_t events), struct hc_sock **ret)
 {
-	bool udp = p->check->type == MSG_HC_UDP, own = udp || wants_options(p);
+	bool udp = p->check->type == MSG_HC_UDP, own = udp || hc_sock_has_options(p);
 	struct hc_sock *s = NULL;
 	int r;
 

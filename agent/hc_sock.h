@@ -50,6 +50,9 @@ unsigned int hc_socks_n(const struct hc_socks *ss);
 int hc_sock_open(struct hc_socks *ss, struct hc_probe *p,
 		 void (*ready)(struct hc_probe *p, uint32_t events), struct hc_sock **ret);
 
+/* Does the check ask for a source, a device, a DSCP or a mark? */
+bool hc_sock_has_options(const struct hc_probe *p);
+
 /*
  * Gives a socket, before it is connected, what the check asks for: source, device,
  * DSCP and mark. Returns 0 or -errno.
