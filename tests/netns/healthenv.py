@@ -15,7 +15,19 @@ import subprocess
 import sys
 import tempfile
 
-from nsenv import AGENT, BUILD, Tap, end_on_sigterm, fetch, inside, pids_in, run, skip_all, wait_for
+from nsenv import (
+    AGENT,
+    BUILD,
+    Tap,
+    end_on_sigterm,
+    fetch,
+    inside,
+    pids_in,
+    play,
+    run,
+    skip_all,
+    wait_for,
+)
 
 TAG = f"nlbhc{os.getpid()}"
 LB, BE = TAG + "lb", TAG + "be"
@@ -282,13 +294,4 @@ def run_test(tools, planned, world, scenario):
         return skip_all(reason)
     tap = Tap(planned)
     end_on_sigterm()
-    try:
-        scenario(tap, world)
-        if tap.failed:
-            world.show_logs()
-    except subprocess.CalledProcessError as err:
-        print(f"Bail out! {err}: {err.output}")
-        return 1
-    finally:
-        world.close()
-    return 1 if tap.failed else 0
+    return play(tap, world, scenario)

@@ -184,19 +184,11 @@ def end_on_sigterm():
     signal.signal(signal.SIGTERM, end)
 
 
-def run_scenario(planned, make_world, scenario):
+def play(tap, world, scenario):
     """
-    Runs scenario(tap, world) in a mount namespace of its own (the program starts itself
-    again in one), and cleans up whatever comes; returns the exit status. A world has
-    show_logs() and close().
+    scenario(tap, world), and the world's end whatever comes; returns the exit status. A world
+    has show_logs() and close().
     """
-    if os.geteuid() != 0:
-        return skip_all("needs root")
-    if "NLB_OWN_MOUNTS" not in os.environ:
-        os.environ["NLB_OWN_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "-m", "--propagation", "slave", sys.executable, *sys.argv])
-    end_on_sigterm()
-    tap, world = Tap(planned), make_world()
     try:
         scenario(tap, world)
         if tap.failed:
@@ -207,3 +199,17 @@ def run_scenario(planned, make_world, scenario):
     finally:
         world.close()
     return 1 if tap.failed else 0
+
+
+def run_scenario(planned, make_world, scenario):
+    """
+    Runs scenario(tap, world) in a mount namespace of its own (the program starts itself
+    again in one), and cleans up whatever comes (play()); returns the exit status.
+    """
+    if os.geteuid() != 0:
+        return skip_all("needs root")
+    if "NLB_OWN_MOUNTS" not in os.environ:
+        os.environ["NLB_OWN_MOUNTS"] = "1"
+        os.execvp("unshare", ["unshare", "-m", "--propagation", "slave", sys.executable, *sys.argv])
+    end_on_sigterm()
+    return play(Tap(planned), make_world(), scenario)
